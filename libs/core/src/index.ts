@@ -1,0 +1,20 @@
+export { systemClock, type Clock } from "./clock.ts";
+export { describeSettings, readConfig, setting, type Config, type Settings } from "./config.ts";
+export {
+  causes,
+  ConfigError,
+  describeError,
+  HybridgeError,
+  invariant,
+  InvariantError,
+  isAbort,
+  retryOf,
+  UnavailableError,
+  type Retry,
+} from "./errors.ts";
+export type { Emit, HybridgeEvent, Measurement } from "./events.ts";
+export { failpoint } from "./failpoint.ts";
+export { exitCode, runProgram } from "./program.ts";
+export { BoundedQueue } from "./queue.ts";
+export { RateMeter } from "./rate.ts";
+export { retry, type RetryOptions } from "./retry.ts";
