@@ -8,8 +8,7 @@ import { fileURLToPath } from "node:url";
 const here = dirname(fileURLToPath(import.meta.url));
 const bin = join(here, "..", "node_modules", ".bin");
 const env = { ...process.env, PATH: `${bin}:${process.env.PATH}` };
-const buf = (...args) =>
-  execFileSync(join(bin, "buf"), args, { cwd: here, env, stdio: "inherit" });
+const buf = (...args) => execFileSync(join(bin, "buf"), args, { cwd: here, env, stdio: "inherit" });
 
 rmSync(join(here, "gen"), { recursive: true, force: true });
 mkdirSync(join(here, "dist"), { recursive: true });

@@ -55,7 +55,7 @@ const TRANSIENT_SYSTEM_CODES = new Set([
 ]);
 
 /** The chain of an error and its causes, outermost first; at most 16 deep. */
-export function* causes(error: unknown): Generator<unknown> {
+export function* causes(error: unknown): Generator {
   let current = error;
   for (let depth = 0; depth < 16 && current !== undefined && current !== null; depth++) {
     yield current;

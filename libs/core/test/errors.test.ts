@@ -12,7 +12,10 @@ test("the first known link of the cause chain decides about retrying", () => {
 test("a description joins the causes and repeats nothing", () => {
   const error = new UnavailableError("cannot reach a", { cause: new Error("refused") });
   assert.equal(describeError(error), "cannot reach a: refused");
-  assert.equal(describeError(new Error("x: refused", { cause: new Error("refused") })), "x: refused");
+  assert.equal(
+    describeError(new Error("x: refused", { cause: new Error("refused") })),
+    "x: refused",
+  );
 });
 
 test("retry stops at an error that does not get better", async () => {
