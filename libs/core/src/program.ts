@@ -6,7 +6,8 @@ export const exitCode = { ok: 0, failed: 1, usage: 2, unhealthy: 10, interrupted
 /**
  * Runs the body of a program: SIGINT and SIGTERM abort its signal, a second one ends the process at
  * once, an error is printed in one readable line and becomes an exit code (2 for settings, 1 for
- * the rest). A body that ends after a signal has stopped cleanly: exit code 0.
+ * the rest). A body that ends after a signal has stopped cleanly: exit code 0. A program started
+ * with an IPC channel also stops when its parent is gone, so that a killed parent leaves nothing.
  */
 export async function runProgram(
   name: string,
@@ -19,6 +20,7 @@ export async function runProgram(
   };
   process.on("SIGINT", stop);
   process.on("SIGTERM", stop);
+  if (process.connected) process.once("disconnect", () => stop("SIGTERM"));
   let code: number;
   try {
     code = (await body(controller.signal)) ?? exitCode.ok;

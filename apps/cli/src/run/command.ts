@@ -1,0 +1,56 @@
+import { Command, InvalidArgumentError } from "commander";
+
+/** What the user asked of `npm start`. */
+export interface RunOptions {
+  readonly once: boolean;
+  readonly posts: number | undefined;
+  readonly rate: number | undefined;
+  readonly fresh: boolean;
+  readonly seed: number;
+  readonly dir: string | undefined;
+}
+
+/** `hybridge run`: what `npm start` does after the set-up. */
+export function runCommand(action: (options: RunOptions) => Promise<void>): Command {
+  return new Command("run")
+    .summary("run the whole hybrid cloud on this machine")
+    .description(
+      "Starts the local hybrid cloud (two Kafkas, HDFS, Hive, S3, a Redshift endpoint) and the five " +
+        "services, streams posts through them, shows every stage live, and answers two sample " +
+        "queries and a reconciliation. Ctrl-C stops everything; the data stays for the next start.",
+    )
+    .option("--once", "end when --posts posts are in all places; own data, made anew", false)
+    .option(
+      "--posts <n>",
+      "how many posts to ingest (default: without end; 5000 with --once)",
+      whole,
+    )
+    .option(
+      "--rate <n>",
+      "posts per second, 0 for as fast as it goes (default: 200; 0 with --once)",
+      whole,
+    )
+    .option("--fresh", "delete the data of earlier starts first", false)
+    .option("--seed <n>", "seed of the generated posts", whole, 1)
+    .option(
+      "--dir <path>",
+      "where data and logs are kept (default: .hybridge/run, or .hybridge/once)",
+    )
+    .addHelpText(
+      "after",
+      `
+Examples:
+  npm start                               the live system, until Ctrl-C
+  npm start -- --fresh --rate 1000        the same from nothing, faster
+  npm start -- --once --posts 5000        5,000 posts through everything; the last line is JSON
+
+Exit codes: 0 all is well (with --once: all places agree), 1 a failure or a disagreement,
+2 wrong settings or something missing on this machine.`,
+    )
+    .action(action);
+}
+
+function whole(text: string): number {
+  if (!/^\d{1,12}$/.test(text)) throw new InvalidArgumentError("must be a whole number.");
+  return Number(text);
+}

@@ -1,0 +1,114 @@
+import { join } from "node:path";
+
+/** Where the components of the cloud answer. */
+export interface CloudAddresses {
+  readonly source: string;
+  readonly target: string;
+  readonly webhdfs: string;
+  readonly hive: string;
+  readonly s3: string;
+  readonly redshift: string;
+}
+
+/** What one run of the main job is made of. */
+export interface RunPlan {
+  /** Everything the run keeps: data, logs, state. */
+  readonly dir: string;
+  readonly topic: string;
+  readonly partitions: number;
+  /** Posts to ingest in all; 0 for no end. */
+  readonly posts: number;
+  /** Posts per second; 0 for as fast as it goes. */
+  readonly rate: number;
+  readonly seed: number;
+  /** ISO time of the first generated post. */
+  readonly epoch: string;
+  readonly replayFiles: readonly string[];
+  /** How long a landing service gathers records at most before it writes a file. */
+  readonly segmentAgeMaxMs: number;
+  /** How often files are made visible to queries. */
+  readonly registerIntervalMs: number;
+  /** gRPC ports by service; 0 lets the system choose. */
+  readonly rpcPorts: Readonly<Record<ServiceName, number>>;
+}
+
+export const serviceNames = [
+  "ingest",
+  "mirror",
+  "warehouse-internal",
+  "warehouse-external",
+  "query-gateway",
+] as const;
+
+export type ServiceName = (typeof serviceNames)[number];
+
+/** Bucket of the external side; made by warehouse-external when it is missing. */
+export const bucket = "hybridge";
+export const hdfsDir = "/hybridge";
+
+/** The environment of every service: the whole of its configuration. */
+export function serviceEnvironments(
+  plan: RunPlan,
+  cloud: CloudAddresses,
+): Record<ServiceName, Record<string, string>> {
+  const landing = (name: ServiceName) => ({
+    HYBRIDGE_TOPIC: plan.topic,
+    HYBRIDGE_SEGMENT_AGE_MAX_MS: String(plan.segmentAgeMaxMs),
+    HYBRIDGE_STAGING_DIR: join(plan.dir, "staging", name),
+  });
+  const hive = { HYBRIDGE_HIVE: cloud.hive, HYBRIDGE_HIVE_DATABASE: "hybridge" };
+  const redshift = {
+    HYBRIDGE_REDSHIFT_ENDPOINT: cloud.redshift,
+    HYBRIDGE_REDSHIFT_DATABASE: "dev",
+    // The local endpoint and S3Mock take any credentials.
+    AWS_ACCESS_KEY_ID: "local",
+    AWS_SECRET_ACCESS_KEY: "local",
+    AWS_REGION: "us-east-1",
+  };
+  const own: Record<ServiceName, Record<string, string>> = {
+    ingest: {
+      HYBRIDGE_SOURCE_BOOTSTRAP: cloud.source,
+      HYBRIDGE_TOPIC: plan.topic,
+      HYBRIDGE_TOPIC_PARTITIONS: String(plan.partitions),
+      HYBRIDGE_REPLAY_FILES: plan.replayFiles.join(","),
+      HYBRIDGE_REPLAY_POSTS: String(plan.posts),
+      HYBRIDGE_REPLAY_RATE: String(plan.rate),
+      HYBRIDGE_REPLAY_SEED: String(plan.seed),
+      HYBRIDGE_REPLAY_EPOCH: plan.epoch,
+      HYBRIDGE_DEAD_LETTER_DIR: join(plan.dir, "dead-letters"),
+    },
+    mirror: {
+      HYBRIDGE_SOURCE_BOOTSTRAP: cloud.source,
+      HYBRIDGE_TARGET_BOOTSTRAP: cloud.target,
+      HYBRIDGE_TOPICS: plan.topic,
+    },
+    "warehouse-internal": {
+      ...landing("warehouse-internal"),
+      ...hive,
+      HYBRIDGE_SOURCE_BOOTSTRAP: cloud.source,
+      HYBRIDGE_WEBHDFS_URL: cloud.webhdfs,
+      HYBRIDGE_HDFS_DIR: hdfsDir,
+      HYBRIDGE_REGISTER_INTERVAL_MS: String(plan.registerIntervalMs),
+    },
+    "warehouse-external": {
+      ...landing("warehouse-external"),
+      ...redshift,
+      HYBRIDGE_TARGET_BOOTSTRAP: cloud.target,
+      HYBRIDGE_S3_ENDPOINT: cloud.s3,
+      HYBRIDGE_S3_BUCKET: bucket,
+      HYBRIDGE_LOAD_INTERVAL_MS: String(plan.registerIntervalMs),
+    },
+    "query-gateway": {
+      ...hive,
+      ...redshift,
+      HYBRIDGE_TARGET_BOOTSTRAP: cloud.target,
+    },
+  };
+  for (const name of serviceNames) {
+    Object.assign(own[name], {
+      HYBRIDGE_RPC_PORT: String(plan.rpcPorts[name]),
+      HYBRIDGE_TRACE_FILE: join(plan.dir, "traces", `${name}.ndjson`),
+    });
+  }
+  return own;
+}

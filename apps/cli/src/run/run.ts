@@ -1,0 +1,66 @@
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { exitCode, isAbort } from "@hybridge/core";
+import { startLocalCloud } from "@hybridge/local";
+import type { RunOptions } from "./command.ts";
+import { liveView } from "./live.ts";
+import { countsTable, untilEverywhere } from "./once.ts";
+import { allAgree } from "./read-back.ts";
+import { answerSamples } from "./samples.ts";
+import { planRun } from "./settings.ts";
+import { startServices } from "./system.ts";
+import { openView } from "./view.ts";
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../../../..");
+
+/**
+ * The main job on one machine: cloud up, services up, posts through everything.
+ *
+ * Progress goes to stderr on `--once`, so that stdout is the table and the line of JSON.
+ *
+ * @returns the exit code
+ */
+export async function run(options: RunOptions, interrupted: AbortSignal): Promise<number> {
+  const begin = performance.now();
+  const seconds = () => Math.round((performance.now() - begin) / 100) / 10;
+  const view = openView(options.once ? process.stderr : process.stdout);
+  const failed = new AbortController();
+  const signal = AbortSignal.any([interrupted, failed.signal]);
+  const plan = planRun(options, ROOT, join(ROOT, ".hybridge", "cache", "posts"));
+
+  await using scope = new AsyncDisposableStack();
+  scope.defer(() => view.end());
+  const say = (line: string) => view.say(line);
+  const cloud = scope.use(
+    await startLocalCloud({
+      dir: join(plan.dir, "cloud"),
+      fixedPorts: !options.once,
+      onEvent: say,
+      signal,
+    }),
+  );
+  const services = scope.use(
+    startServices(plan, cloud.addresses, {
+      root: ROOT,
+      onEvent: say,
+      onFailure: (error) => failed.abort(error),
+    }),
+  );
+  try {
+    await services.untilListening(signal);
+    say(`all five services are serving after ${seconds()} s; logs in ${join(plan.dir, "logs")}`);
+    if (!options.once) {
+      await liveView(plan, services, view, signal);
+      return exitCode.ok;
+    }
+    const counts = await untilEverywhere(plan, cloud.addresses, services, view, signal);
+    const answers = await answerSamples(services.clients().query, signal);
+    process.stdout.write(`${answers}\n\n${countsTable(counts)}\n\n`);
+    process.stdout.write(`${JSON.stringify({ ...counts, seconds: seconds() })}\n`);
+    return allAgree(counts, plan.posts) ? exitCode.ok : exitCode.failed;
+  } catch (error) {
+    if (!interrupted.aborted || !isAbort(error, interrupted)) throw error;
+    say("stopping");
+    return options.once ? exitCode.interrupted : exitCode.ok;
+  }
+}

@@ -1,0 +1,115 @@
+// Runs every test of the project, in four parts, and ends with one line: "N passed, N failed".
+//
+//   npm test                     all parts
+//   npm test -- unit e2e         some of them
+//   npm test -- integration -- libs/kafka    integration tests whose path contains the text
+import { spawn } from "node:child_process";
+import { globSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+const root = join(import.meta.dirname, "..");
+const bin = (name: string) => join(root, "node_modules", ".bin", name);
+const NODE = [process.execPath, "--conditions=@hybridge/source"];
+
+interface Outcome {
+  passed: number;
+  failed: number;
+}
+
+const parts: Record<string, (only: string) => Promise<Outcome>> = {
+  style: () => program("style check", [...NODE, "test/style/main.ts"]),
+  unit: () =>
+    tests("build, lint, types and unit tests", [
+      bin("nx"),
+      ...["run-many", "-t", "build", "lint", "typecheck", "test", "breaking"],
+      ...["--output-style=static", "--parallel=2"],
+    ]),
+  integration: (only) => {
+    const files = globSync("{apps,libs,deploy,test}/**/*.it.test.ts", {
+      cwd: root,
+      exclude: (name) => name === "node_modules",
+    });
+    const wanted = files.filter((file) => file.includes(only)).sort();
+    return tests("integration tests on real components", [
+      ...NODE,
+      "--test",
+      "--test-concurrency=1",
+      "--test-reporter=spec",
+      ...wanted,
+    ]);
+  },
+  e2e: () => program("5,000 posts through everything", [...NODE, "test/e2e/once.ts"]),
+};
+
+const args = process.argv.slice(2);
+const separator = args.indexOf("--");
+const names = separator < 0 ? args : args.slice(0, separator);
+const only = separator < 0 ? "" : (args[separator + 1] ?? "");
+const unknown = names.filter((name) => !(name in parts));
+if (unknown.length > 0) {
+  process.stderr.write(
+    `npm test: no part called ${unknown.join(", ")}; there are ${Object.keys(parts).join(", ")}\n`,
+  );
+  process.exit(2);
+}
+
+const total: Outcome = { passed: 0, failed: 0 };
+for (const [name, run] of Object.entries(parts)) {
+  if (names.length > 0 && !names.includes(name)) continue;
+  const outcome = await run(only);
+  total.passed += outcome.passed;
+  total.failed += outcome.failed;
+}
+process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`);
+process.exit(total.failed === 0 && total.passed > 0 ? 0 : 1);
+
+/** A program that is one test: it passes when it exits with 0. */
+async function program(title: string, command: string[]): Promise<Outcome> {
+  const code = await execute(title, command, () => undefined);
+  return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+}
+
+/** Programs that print the closing lines of node:test, which are added up. */
+async function tests(title: string, command: string[]): Promise<Outcome> {
+  const outcome = { passed: 0, failed: 0 };
+  const code = await execute(title, command, (line) => {
+    const [, word, count] = /^\S+ (pass|fail|cancelled) (\d+)$/.exec(line.trim()) ?? [];
+    if (word === "pass") outcome.passed += Number(count);
+    else if (word !== undefined) outcome.failed += Number(count);
+  });
+  // A build or lint that fails, or a run without any test, is a failure that no test counts.
+  if ((code !== 0 || outcome.passed === 0) && outcome.failed === 0) outcome.failed = 1;
+  return outcome;
+}
+
+async function execute(
+  title: string,
+  [file = "", ...rest]: string[],
+  onLine: (line: string) => void,
+): Promise<number> {
+  process.stdout.write(`\n== ${title}\n`);
+  const begin = performance.now();
+  const child = spawn(file, rest, {
+    cwd: root,
+    env: { ...process.env, NX_DAEMON: "false", NX_TUI: "false" },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  createInterface({ input: child.stdout }).on("line", (line) => {
+    process.stdout.write(`${line}\n`);
+    onLine(line);
+  });
+  const stop = (signal: NodeJS.Signals) => child.kill(signal);
+  process.on("SIGINT", stop).on("SIGTERM", stop);
+  const code = await new Promise<number>((resolve) => {
+    child.once("error", (error) => {
+      process.stderr.write(`${error.message}\n`);
+      resolve(1);
+    });
+    child.once("close", (status) => resolve(status ?? 1));
+  });
+  process.off("SIGINT", stop).off("SIGTERM", stop);
+  const seconds = ((performance.now() - begin) / 1000).toFixed(1);
+  process.stdout.write(`== ${title}: ${code === 0 ? "ok" : `exit code ${code}`} in ${seconds} s\n`);
+  return code;
+}
