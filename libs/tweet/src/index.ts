@@ -1,0 +1,19 @@
+export {
+  columns,
+  duckdbColumns,
+  hiveColumns,
+  redshiftColumnNames,
+  redshiftColumns,
+  type Column,
+} from "./columns.ts";
+export type { PostFields, PostSchema } from "./post.ts";
+export { readPost, type NotAPost, type ReadPost } from "./read-post.ts";
+export {
+  headerNames,
+  partitionOf,
+  rowOf,
+  type Coordinates,
+  type RowResult,
+  type TweetRecord,
+  type TweetRow,
+} from "./row.ts";

@@ -1,0 +1,165 @@
+import { hash } from "node:crypto";
+import { columns } from "./columns.ts";
+import type { PostFields } from "./post.ts";
+import { readPost, type NotAPost } from "./read-post.ts";
+import { storable, storableTags } from "./text.ts";
+
+type ColumnTable = (typeof columns)[number];
+
+interface ValueOf {
+  text: string;
+  integer: number;
+  long: bigint;
+  timestamp: number;
+  boolean: boolean;
+}
+
+/** A row of the table of posts; its members are those of `columns`, with their types. */
+export type TweetRow = {
+  readonly [C in ColumnTable as C["name"]]: C["name"] extends RequiredName
+    ? ValueOf[C["kind"]]
+    : ValueOf[C["kind"]] | null;
+};
+
+type RequiredName =
+  | "kafka_topic"
+  | "kafka_partition"
+  | "kafka_offset"
+  | "kafka_timestamp"
+  | "id"
+  | "op"
+  | "event_time"
+  | "hashtags"
+  | "landed_at"
+  | "raw_md5"
+  | "raw";
+
+/** What of a Kafka record a row is made from. */
+export interface TweetRecord {
+  readonly offset: bigint;
+  readonly timestampMs: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: readonly (readonly [name: string, value: Buffer | null])[];
+}
+
+/** Where the record stands, and when its segment was cut. */
+export interface Coordinates {
+  readonly topic: string;
+  readonly partition: number;
+  readonly landedAtMs: number;
+}
+
+export type RowResult =
+  | { readonly ok: true; readonly row: TweetRow }
+  | { readonly ok: false; readonly code: NotAPost; readonly reason: string };
+
+/** Names of the headers of a record (DESIGN: "The record"). */
+export const headerNames = {
+  source: "hybridge-source",
+  schema: "hybridge-schema",
+  op: "hybridge-op",
+  traceparent: "traceparent",
+} as const;
+
+const bytesMax = Object.fromEntries(
+  columns.flatMap((each) => ("bytesMax" in each ? [[each.name, each.bytesMax]] : [])),
+) as Record<string, number>;
+
+/**
+ * The row of a record, or why it can be none. Pure and deterministic: the same record gives the
+ * same row on both sides. Typed text is made storable (see text.ts); `raw` stays exact. An id that
+ * is longer than its column is refused, since a cut id would name another post.
+ */
+export function rowOf(record: TweetRecord, at: Coordinates): RowResult {
+  const headers = headersOf(record);
+  const post = readPost(record.value, headers.schema ?? undefined);
+  if (!post.ok) return post;
+  const fields = headers.op === "delete" ? { ...post.fields, op: "delete" as const } : post.fields;
+  const id = text("id", fields.id);
+  if (id !== fields.id) {
+    return { ok: false, code: "NO_ID", reason: "the id is too long or has characters no id has" };
+  }
+  // -1 is Kafka's "no timestamp", and producers may write anything: 1970 stands for both.
+  const recordMs = plausible(record.timestampMs) ?? 0;
+  const row: TweetRow = {
+    kafka_topic: at.topic,
+    kafka_partition: at.partition,
+    kafka_offset: record.offset,
+    kafka_timestamp: recordMs,
+    id,
+    op: fields.op,
+    event_time: eventTimeOf(fields, recordMs),
+    created_at: plausible(fields.createdAtMs),
+    source: text("source", headers.source),
+    schema_name: post.schema,
+    author_id: text("author_id", fields.authorId),
+    author_handle: text("author_handle", fields.authorHandle),
+    author_name: text("author_name", fields.authorName),
+    author_followers: fields.authorFollowers,
+    text: text("text", fields.text),
+    lang: text("lang", fields.lang),
+    hashtags: storableTags(fields.hashtags, bytesMax["hashtags"] ?? 0),
+    reply_to_id: text("reply_to_id", fields.replyToId),
+    repost_of_id: text("repost_of_id", fields.repostOfId),
+    quote_of_id: text("quote_of_id", fields.quoteOfId),
+    repost_count: fields.repostCount,
+    reply_count: fields.replyCount,
+    like_count: fields.likeCount,
+    quote_count: fields.quoteCount,
+    possibly_sensitive: fields.possiblySensitive,
+    traceparent: text("traceparent", headers.traceparent),
+    landed_at: at.landedAtMs,
+    raw_md5: hash("md5", record.value ?? "", "hex"),
+    raw: post.text,
+  };
+  return { ok: true, row };
+}
+
+/** The partition of the tables that a row belongs to: its event time in UTC, as text. */
+export function partitionOf(row: Pick<TweetRow, "event_time">): { dt: string; hr: string } {
+  const iso = new Date(row.event_time).toISOString();
+  return { dt: iso.slice(0, 10), hr: iso.slice(11, 13) };
+}
+
+/** Before X's first post (id 20) nothing was posted anywhere that is read here. */
+const FIRST_POST_MS = Date.UTC(2006, 2, 21);
+const DAY_MS = 86_400_000;
+
+/**
+ * Authors of some sources choose created_at freely. A time before the first post or more than a day
+ * after the record's own would open partitions without end, so the record's own counts instead.
+ */
+function eventTimeOf(fields: PostFields, recordMs: number): number {
+  const saidMs = fields.op === "delete" ? fields.deletedAtMs : fields.createdAtMs;
+  if (saidMs === null || saidMs < FIRST_POST_MS || saidMs > recordMs + DAY_MS) return recordMs;
+  return saidMs;
+}
+
+/** Years that every engine's timestamp holds; others are unknown rather than wrong. */
+function plausible(ms: number | null): number | null {
+  return ms !== null && ms >= Date.UTC(1900, 0, 1) && ms < Date.UTC(2200, 0, 1) ? ms : null;
+}
+
+type TextColumn = Extract<ColumnTable, { kind: "text" }>["name"];
+
+function text(name: TextColumn, value: string): string;
+function text(name: TextColumn, value: string | null): string | null;
+function text(name: TextColumn, value: string | null): string | null {
+  return value === null ? null : storable(value, bytesMax[name] ?? 0);
+}
+
+function headersOf(record: TweetRecord) {
+  let source: string | null = null;
+  let schema: string | null = null;
+  let op: string | null = null;
+  let traceparent: string | null = null;
+  for (const [name, value] of record.headers) {
+    if (value === null) continue;
+    if (name === headerNames.source) source = value.toString("utf8");
+    else if (name === headerNames.schema) schema = value.toString("utf8");
+    else if (name === headerNames.op) op = value.toString("utf8");
+    else if (name === headerNames.traceparent) traceparent = value.toString("utf8");
+  }
+  return { source, schema, op, traceparent };
+}
