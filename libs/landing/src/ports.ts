@@ -112,16 +112,75 @@ export interface Catalog {
   register(entries: readonly LedgerEntry[], signal: AbortSignal): Promise<void>;
 }
 
-/** Turns the records of a cut into files. One format each; see libs/parquet. */
+/** The files and dead letters of one cut. Disposing deletes the local files. */
+export interface EncodedSegment extends AsyncDisposable {
+  readonly files: readonly EncodedFile[];
+  readonly deadLetters: readonly DeadLetter[];
+}
+
+/** Turns the records of a cut into files on local disk. One format each; see libs/parquet. */
 export interface SegmentEncoder {
+  /** The row schema that new cuts are decided under. */
+  readonly schema: string;
   /**
    * Deterministic: the same cut and records give the same bytes. Records that cannot be rows are
-   * returned as dead letters. Files are written below `directory` and are the caller's to delete.
+   * returned as dead letters.
+   *
+   * @throws SegmentSchemaError when the cut was decided under a schema that it cannot write
    */
-  encode(
-    cut: Cut,
-    records: readonly LandingRecord[],
-    directory: string,
+  encode(cut: Cut, records: readonly LandingRecord[], signal: AbortSignal): Promise<EncodedSegment>;
+}
+
+/** Records of one partition in order, as the reader of a source yields them. */
+export interface SourceBatch {
+  readonly topic: string;
+  readonly partition: number;
+  readonly records: readonly LandingRecord[];
+  /** Where reading goes on, past records that are not data. */
+  readonly nextOffset: bigint;
+  /** The last stable offset of the partition. */
+  readonly endOffset: bigint;
+}
+
+/** Opens a reader at some positions; it ends when the signal is aborted. */
+export type OpenSource = (
+  positions: ReadonlyMap<number, bigint | "earliest">,
+  signal: AbortSignal,
+) => AsyncIterable<SourceBatch>;
+
+/**
+ * The few operations that a store of files must have for `landingStoreOver`, which adds the ledger
+ * and the fencing. Names are paths with slashes, relative to the root of the store.
+ */
+export interface BlobStore {
+  readonly scheme: string;
+  /** What the catalog and people call the file: an HDFS path or an s3:// URL. */
+  locationOf(name: string): string;
+  /**
+   * Creates a file if nothing has its name yet; it appears whole or not at all. "exists" is also
+   * the answer when an earlier try of this very call succeeded and its response was lost.
+   */
+  create(name: string, bytes: Buffer, signal: AbortSignal): Promise<"created" | "exists">;
+  /** The same with the content of a local file, whose SHA-256 is kept beside it. */
+  createFromFile(
+    name: string,
+    file: EncodedFile,
     signal: AbortSignal,
-  ): Promise<{ readonly files: readonly EncodedFile[]; readonly deadLetters: readonly DeadLetter[] }>;
+  ): Promise<"created" | "exists">;
+  /** A whole small file; undefined when there is none. */
+  read(name: string, signal: AbortSignal): Promise<Buffer | undefined>;
+  /** Length and SHA-256 (lower-case hex) of a file; undefined when there is none. */
+  describe(
+    name: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly bytes: number; readonly sha256: string } | undefined>;
+  /**
+   * One page of the names in a folder (without the folder) that come after `after`, in the order
+   * of their bytes. An empty page that is not `more` is the end. No folder is an empty folder.
+   */
+  list(
+    folder: string,
+    after: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly names: readonly string[]; readonly more: boolean }>;
 }

@@ -1,0 +1,10 @@
+export { landingStoreConformance, type StoreUnderTest } from "./conformance.ts";
+export { memoryCatalog, type MemoryCatalog } from "./memory-catalog.ts";
+export {
+  memoryBlobs,
+  memoryDisk,
+  memoryStore,
+  type Fault,
+  type MemoryDisk,
+} from "./memory-store.ts";
+export { encodedFile, textEncoder, textRecord } from "./text-encoder.ts";
