@@ -1,0 +1,47 @@
+import { ConfigError, setting, type Config, type Settings } from "@hybridge/core";
+
+/** The settings that every process with a gRPC port shares. */
+export const rpcSettings = {
+  HYBRIDGE_RPC_HOST: {
+    schema: setting.text("127.0.0.1"),
+    doc: "address that the gRPC server listens on",
+  },
+  HYBRIDGE_RPC_PORT: {
+    schema: setting.port(0),
+    doc: "port that the gRPC server listens on; 0 takes a free one, told by service.listening",
+  },
+  HYBRIDGE_RPC_TOKEN: {
+    schema: setting.optional(),
+    secret: true,
+    doc: "callers must send it as `authorization: Bearer TOKEN` (health checks need none)",
+  },
+  HYBRIDGE_RPC_TLS_CERT_FILE: {
+    schema: setting.optional(),
+    doc: "PEM file with the server's certificate chain; together with ..._KEY_FILE it turns TLS on",
+  },
+  HYBRIDGE_RPC_TLS_KEY_FILE: {
+    schema: setting.optional(),
+    doc: "PEM file with the server's private key",
+  },
+  HYBRIDGE_RPC_TLS_CA_FILE: {
+    schema: setting.optional(),
+    doc: "PEM file with certificate authorities; when set, callers must show a certificate of theirs",
+  },
+} as const satisfies Settings;
+
+export type RpcConfig = Config<typeof rpcSettings>;
+
+/** The files that TLS needs, or undefined when it is off. @throws ConfigError for half a pair */
+export function tlsFiles(
+  config: RpcConfig,
+): { readonly cert: string; readonly key: string; readonly ca: string | undefined } | undefined {
+  const cert = config.HYBRIDGE_RPC_TLS_CERT_FILE;
+  const key = config.HYBRIDGE_RPC_TLS_KEY_FILE;
+  const ca = config.HYBRIDGE_RPC_TLS_CA_FILE;
+  if (cert !== undefined && key !== undefined) return { cert, key, ca };
+  if (cert === undefined && key === undefined && ca === undefined) return undefined;
+  throw new ConfigError(
+    "HYBRIDGE_RPC_TLS_CERT_FILE and HYBRIDGE_RPC_TLS_KEY_FILE must be set together; " +
+      "HYBRIDGE_RPC_TLS_CA_FILE only beside them",
+  );
+}

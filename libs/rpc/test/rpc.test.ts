@@ -1,0 +1,293 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { test } from "node:test";
+import {
+  credentials,
+  makeGenericClientConstructor,
+  status,
+  type Client,
+  type ServiceError,
+} from "@grpc/grpc-js";
+import { loadSync } from "@grpc/proto-loader";
+import { HybridgeError, readConfig, UnavailableError, type HybridgeEvent } from "@hybridge/core";
+import {
+  QueryServiceClient,
+  QueryServiceService,
+  type ExecuteResponse,
+  type GetStatusResponse,
+} from "@hybridge/proto/hybridge/query/v1/query_service";
+import { protoPath } from "grpc-health-check";
+import {
+  callServerStream,
+  callUnary,
+  createClient,
+  RpcCallError,
+  rpcSettings,
+  serverStream,
+  startRpcServer,
+  unary,
+  type Call,
+} from "../src/index.ts";
+
+class TornError extends HybridgeError {
+  readonly code = "TORN";
+  readonly retry = "never";
+}
+
+const empty: GetStatusResponse = {
+  state: "RUNNING",
+  reason: "",
+  engines: [],
+  queries: 0n,
+  failed: 0n,
+};
+
+async function serve(handlers: {
+  getStatus?: (call: Call) => Promise<GetStatusResponse>;
+  execute?: (call: Call) => AsyncIterable<ExecuteResponse>;
+  env?: Record<string, string>;
+}) {
+  const events: HybridgeEvent[] = [];
+  const server = await startRpcServer({
+    config: readConfig(rpcSettings, handlers.env ?? {}),
+    services: [
+      {
+        definition: QueryServiceService,
+        implementation: {
+          getStatus: unary((_, call) => handlers.getStatus?.(call) ?? Promise.resolve(empty)),
+          execute: serverStream((_, call) => handlers.execute?.(call) ?? nothing()),
+        },
+      },
+    ],
+    emit: (event) => events.push(event),
+  });
+  return { server, events };
+}
+
+async function* nothing(): AsyncGenerator<ExecuteResponse> {}
+
+const row = (text: string): ExecuteResponse => ({
+  part: { $case: "schema", schema: { columns: [{ name: text, engineType: "string", type: 5 }] } },
+});
+const query = { engine: 1, sql: "select 1", parameters: {}, maxRows: 0n } as const;
+
+test("a unary call answers, and every call is counted", async () => {
+  const { server, events } = await serve({});
+  await using _ = server;
+  const client = createClient(QueryServiceClient, server.address);
+  const answer = await callUnary(client.getStatus.bind(client), {}, { deadlineMs: 5_000 });
+  client.close();
+  assert.equal(answer.state, "RUNNING");
+  assert.equal(events[0]?.measurements?.[0]?.labels?.["code"], "OK");
+});
+
+test("a HybridgeError travels with its code and its advice", async () => {
+  const { server } = await serve({
+    getStatus: () => Promise.reject(new TornError("the page is torn \ud800")),
+  });
+  await using _ = server;
+  const client = createClient(QueryServiceClient, server.address);
+  const failure = await callUnary(client.getStatus.bind(client), {}, { deadlineMs: 5_000 }).catch(
+    (error: unknown) => error,
+  );
+  client.close();
+  assert.ok(failure instanceof RpcCallError);
+  assert.equal(failure.status, "FAILED_PRECONDITION");
+  assert.equal(failure.reason, "TORN");
+  assert.equal(failure.retry, "never");
+  assert.match(failure.message, /failed with FAILED_PRECONDITION: the page is torn/);
+});
+
+test("what may be tried again is UNAVAILABLE", async () => {
+  const { server } = await serve({ getStatus: () => Promise.reject(new UnavailableError("away")) });
+  await using _ = server;
+  const client = createClient(QueryServiceClient, server.address);
+  await assert.rejects(
+    callUnary(client.getStatus.bind(client), {}, { deadlineMs: 5_000 }),
+    (error: RpcCallError) => error.status === "UNAVAILABLE" && error.retry === "backoff",
+  );
+  client.close();
+});
+
+test("a call without a deadline is refused", async () => {
+  const { server } = await serve({});
+  await using _ = server;
+  const client = createClient(QueryServiceClient, server.address);
+  const error = await new Promise<ServiceError | null>((resolve) => {
+    client.getStatus({}, resolve);
+  });
+  client.close();
+  assert.equal(error?.code, status.INVALID_ARGUMENT);
+  assert.match(error.details, /no deadline/);
+});
+
+test("the deadline and the caller's cancel reach the handler", async () => {
+  const reasons: string[] = [];
+  let started = Promise.withResolvers<undefined>();
+  const { server } = await serve({
+    getStatus: async ({ signal }) => {
+      started.resolve(undefined);
+      await once(signal, "abort");
+      reasons.push((signal.reason as DOMException).name);
+      throw signal.reason;
+    },
+  });
+  await using _ = server;
+  const client = createClient(QueryServiceClient, server.address);
+  const late = callUnary(client.getStatus.bind(client), {}, { deadlineMs: 100 });
+  await assert.rejects(late, (error: RpcCallError) => error.status === "DEADLINE_EXCEEDED");
+  started = Promise.withResolvers<undefined>();
+  const controller = new AbortController();
+  const limits = { deadlineMs: 60_000, signal: controller.signal };
+  const cancelled = callUnary(client.getStatus.bind(client), {}, limits);
+  await started.promise;
+  controller.abort();
+  await assert.rejects(cancelled, { name: "AbortError" });
+  while (reasons.length < 2) await new Promise((resolve) => setImmediate(resolve));
+  client.close();
+  assert.equal(reasons[1], "AbortError");
+});
+
+test("a cancel in one packet with its request is not missed", async () => {
+  const aborted = Promise.withResolvers<undefined>();
+  const { server } = await serve({
+    getStatus: async ({ signal }) => {
+      if (!signal.aborted) await once(signal, "abort");
+      aborted.resolve(undefined);
+      throw signal.reason;
+    },
+  });
+  await using _ = server;
+  const client = createClient(QueryServiceClient, server.address);
+  // The first call opens the connection, so that the second one's frames leave together.
+  const warm = callUnary(client.getStatus.bind(client), {}, { deadlineMs: 50 });
+  await assert.rejects(warm, RpcCallError);
+  const controller = new AbortController();
+  const limits = { deadlineMs: 600_000, signal: controller.signal };
+  const call = callUnary(client.getStatus.bind(client), {}, limits);
+  controller.abort();
+  await assert.rejects(call, { name: "AbortError" });
+  await aborted.promise;
+  client.close();
+});
+
+test("a stream stops producing for a caller that does not read, and ends when it leaves", async () => {
+  let produced = 0;
+  const ended = Promise.withResolvers<undefined>();
+  const { server } = await serve({
+    execute: async function* () {
+      try {
+        for (; produced < 10_000; produced++) yield row("x".repeat(64 * 1024));
+      } finally {
+        ended.resolve(undefined);
+      }
+    },
+  });
+  await using _ = server;
+  const client = createClient(QueryServiceClient, server.address);
+  const stream = callServerStream(client.execute.bind(client), query, { deadlineMs: 60_000 });
+  const first = await stream.next();
+  assert.equal(first.value?.part?.$case, "schema");
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.ok(produced < 1_000, `${produced} messages of 64 KB were made for one that was read`);
+  await stream.return();
+  await ended.promise;
+  client.close();
+});
+
+test("a stream that fails delivers what came before, then the status", async () => {
+  const { server } = await serve({
+    execute: async function* () {
+      yield row("a");
+      throw new TornError("torn after one");
+    },
+  });
+  await using _ = server;
+  const client = createClient(QueryServiceClient, server.address);
+  const seen: unknown[] = [];
+  await assert.rejects(
+    async () => {
+      const limits = { deadlineMs: 5_000 };
+      for await (const message of callServerStream(client.execute.bind(client), query, limits)) {
+        seen.push(message);
+      }
+    },
+    (error: RpcCallError) => error.reason === "TORN",
+  );
+  client.close();
+  assert.equal(seen.length, 1);
+});
+
+test("the token guards every call but health", async () => {
+  const { server } = await serve({ env: { HYBRIDGE_RPC_TOKEN: "s3cret" } });
+  await using _ = server;
+  const call = async (token?: string) => {
+    const client = createClient(QueryServiceClient, server.address, { token });
+    const method = client.getStatus.bind(client);
+    const answer = callUnary(method, {}, { deadlineMs: 5_000 });
+    return answer
+      .then(
+        () => "OK",
+        (error: RpcCallError) => error.status,
+      )
+      .finally(() => {
+        client.close();
+      });
+  };
+  assert.equal(await call("s3cret"), "OK");
+  assert.equal(await call("s3creT"), "UNAUTHENTICATED");
+  assert.equal(await call(), "UNAUTHENTICATED");
+  const health = healthClient(server.address);
+  assert.equal(await health.check(), "NOT_SERVING");
+  server.setServing(true);
+  assert.equal(await health.check(), "SERVING");
+  health.close();
+});
+
+test("stopping does not wait for an open health watch", async () => {
+  const { server } = await serve({});
+  const health = healthClient(server.address);
+  const watching = health.watch();
+  await once(watching, "data");
+  const ended = once(watching, "error");
+  await server[Symbol.asyncDispose]();
+  await ended;
+  health.close();
+});
+
+test("a port in use is a named error", async () => {
+  const { server } = await serve({});
+  await using _ = server;
+  const port = server.address.split(":")[1] ?? "";
+  await assert.rejects(serve({ env: { HYBRIDGE_RPC_PORT: port } }), {
+    code: "RPC_LISTEN",
+    message: /cannot listen on 127.0.0.1/,
+  });
+});
+
+test("half of the TLS settings are refused", async () => {
+  await assert.rejects(serve({ env: { HYBRIDGE_RPC_TLS_CERT_FILE: "a.pem" } }), { code: "CONFIG" });
+});
+
+/** The health service as a stranger calls it, without deadlines. */
+function healthClient(address: string) {
+  const service = loadSync(protoPath, { enums: String })["grpc.health.v1.Health"];
+  const Health = makeGenericClientConstructor(service as never, "Health");
+  const client = new Health(address, credentials.createInsecure()) as unknown as Client & {
+    check(request: object, done: (error: unknown, answer: { status: string }) => void): void;
+    watch(request: object): NodeJS.EventEmitter;
+  };
+  return {
+    check: () =>
+      new Promise<string>((resolve, reject) => {
+        client.check({}, (error, answer) => {
+          if (error) reject(error as Error);
+          else resolve(answer.status);
+        });
+      }),
+    watch: () => client.watch({}),
+    close: () => {
+      client.close();
+    },
+  };
+}
