@@ -6,6 +6,7 @@ export {
   redshiftColumns,
   type Column,
 } from "./columns.ts";
+export { indexOfGenerated, postAt, seedMax, type GeneratedPost } from "./generator.ts";
 export type { PostFields, PostSchema } from "./post.ts";
 export { readPost, type NotAPost, type ReadPost } from "./read-post.ts";
 export {

@@ -81,7 +81,7 @@ export function rowOf(record: TweetRecord, at: Coordinates): RowResult {
     return { ok: false, code: "NO_ID", reason: "the id is too long or has characters no id has" };
   }
   // -1 is Kafka's "no timestamp", and producers may write anything: 1970 stands for both.
-  const recordMs = plausible(record.timestampMs) ?? 0;
+  const recordMs = plausible(Math.max(record.timestampMs, 0)) ?? 0;
   const row: TweetRow = {
     kafka_topic: at.topic,
     kafka_partition: at.partition,
