@@ -1,6 +1,8 @@
 export { landingStoreOver } from "./blob-landing-store.ts";
+export { startLanding, type Landing, type LandingOptions } from "./engine.ts";
 export { FencedError, SegmentSchemaError } from "./errors.ts";
 export { segmentFileName, TABLE_FOLDER } from "./ledger.ts";
+export { segmentLimits, segmentSettings, type SegmentLimits } from "./limits.ts";
 export type {
   BlobStore,
   Catalog,
@@ -18,3 +20,4 @@ export type {
   SourceBatch,
   TopicPartition,
 } from "./ports.ts";
+export type { LandingStatus, PartitionLandingStatus } from "./status.ts";

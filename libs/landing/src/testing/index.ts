@@ -1,5 +1,6 @@
 export { landingStoreConformance, type StoreUnderTest } from "./conformance.ts";
 export { memoryCatalog, type MemoryCatalog } from "./memory-catalog.ts";
+export { memorySource, type MemorySource } from "./memory-source.ts";
 export {
   memoryBlobs,
   memoryDisk,
