@@ -1,0 +1,1 @@
+export { startKafka, type Kafka, type KafkaOptions } from "./kafka.ts";
