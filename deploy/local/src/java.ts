@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { cacheDir, componentEnvironment, javaProgram } from "./config.ts";
 import { ComponentsMissingError } from "./errors.ts";
 
@@ -9,6 +9,8 @@ export type JavaComponent = "kafka" | "hdfs" | "hive" | "s3";
 export interface JavaProgram {
   /** Folders before the jars on the classpath: the configuration. */
   readonly before?: readonly string[];
+  /** Names the file of its arguments. */
+  readonly name: string;
   readonly component: JavaComponent;
   readonly main: string;
   readonly args?: readonly string[];
@@ -35,7 +37,7 @@ export function jarDir(component: JavaComponent): string {
  */
 export function javaCommand(program: JavaProgram): { command: string; args: string[] } {
   mkdirSync(program.tmpDir, { recursive: true });
-  const file = join(dirname(program.tmpDir), `${basename(program.main)}.args`);
+  const file = join(dirname(program.tmpDir), `${program.name}.args`);
   writeFileSync(file, javaArguments(program).map(quote).join("\n") + "\n");
   return { command: javaProgram(), args: [`@${file}`] };
 }

@@ -42,6 +42,7 @@ export async function startKafka(options: KafkaOptions): Promise<Kafka> {
   writeFileSync(properties, lines(settings));
   writeFileSync(join(conf, "log4j2.properties"), LOGGING);
   const program: Omit<JavaProgram, "main"> = {
+    name,
     component: "kafka",
     before: [conf],
     heapMb: options.heapMb ?? 384,
@@ -79,6 +80,7 @@ async function format(
   const id = randomBytes(16).toString("base64url");
   const command = javaCommand({
     ...program,
+    name: "format",
     options: [...(program.options ?? []), "-XX:TieredStopAtLevel=1"],
     main: "kafka.tools.StorageTool",
     args: ["format", "-t", id, "-c", properties],

@@ -67,7 +67,8 @@ class WorkerEngine implements Engine {
 
   async [Symbol.asyncDispose](): Promise<void> {
     // A checkpoint, so that the next start has no log to replay.
-    if (this.#worker && this.#waiting.size === 0) await this.run("CHECKPOINT").catch(() => undefined);
+    if (this.#worker && this.#waiting.size === 0)
+      await this.run("CHECKPOINT").catch(() => undefined);
     await this.interrupt();
   }
 
@@ -86,7 +87,9 @@ class WorkerEngine implements Engine {
         else if (reply.kind === "broken") broken(new Error(reply.message));
         else this.#settle(reply);
       });
-      worker.on("error", (error) => broken(error instanceof Error ? error : new Error(String(error))));
+      worker.on("error", (error) =>
+        broken(error instanceof Error ? error : new Error(String(error))),
+      );
       worker.on("exit", () => broken(new EngineInterrupted("the engine has ended")));
     });
   }

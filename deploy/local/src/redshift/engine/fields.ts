@@ -23,24 +23,25 @@ export interface RowField {
 type Member = "longValue" | "doubleValue" | "booleanValue" | "stringValue";
 
 // PostgreSQL type oid: Redshift's name, the member of the Field union, precision.
-const TYPES: Readonly<Record<number, readonly [name: string, member: Member, precision: number]>> = {
-  16: ["bool", "booleanValue", 1],
-  17: ["varbyte", "stringValue", 0],
-  20: ["int8", "longValue", 19],
-  21: ["int2", "longValue", 5],
-  23: ["int4", "longValue", 10],
-  26: ["oid", "longValue", 10],
-  700: ["float4", "doubleValue", 8],
-  701: ["float8", "doubleValue", 17],
-  1042: ["bpchar", "stringValue", 0],
-  1043: ["varchar", "stringValue", 0],
-  1082: ["date", "stringValue", 13],
-  1083: ["time", "stringValue", 15],
-  1114: ["timestamp", "stringValue", 29],
-  1184: ["timestamptz", "stringValue", 35],
-  1700: ["numeric", "stringValue", 18],
-  3802: ["super", "stringValue", 0],
-};
+const TYPES: Readonly<Record<number, readonly [name: string, member: Member, precision: number]>> =
+  {
+    16: ["bool", "booleanValue", 1],
+    17: ["varbyte", "stringValue", 0],
+    20: ["int8", "longValue", 19],
+    21: ["int2", "longValue", 5],
+    23: ["int4", "longValue", 10],
+    26: ["oid", "longValue", 10],
+    700: ["float4", "doubleValue", 8],
+    701: ["float8", "doubleValue", 17],
+    1042: ["bpchar", "stringValue", 0],
+    1043: ["varchar", "stringValue", 0],
+    1082: ["date", "stringValue", 13],
+    1083: ["time", "stringValue", 15],
+    1114: ["timestamp", "stringValue", 29],
+    1184: ["timestamptz", "stringValue", 35],
+    1700: ["numeric", "stringValue", 18],
+    3802: ["super", "stringValue", 0],
+  };
 const SIGNED = new Set(["int2", "int4", "int8", "float4", "float8", "numeric"]);
 const NOT_A_TYPE: readonly [string, Member, number] = ["varchar", "stringValue", 0];
 

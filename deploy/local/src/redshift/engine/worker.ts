@@ -46,9 +46,7 @@ async function bringUpToDate(database: PGlite): Promise<void> {
   );
   if (version.rows[0]?.version === COMPATIBILITY_VERSION) return;
   await database.exec(COMPATIBILITY_SQL);
-  await database.exec(
-    `COMMENT ON SCHEMA redshift_compatibility IS '${COMPATIBILITY_VERSION}'`,
-  );
+  await database.exec(`COMMENT ON SCHEMA redshift_compatibility IS '${COMPATIBILITY_VERSION}'`);
 }
 
 async function answer(database: PGlite, request: EngineRequest): Promise<void> {
@@ -78,7 +76,14 @@ async function run(database: PGlite, sql: string): Promise<EngineResult> {
 
 function failureOf(error: unknown): EngineFailure {
   if (!(error instanceof Error)) {
-    return { code: "XX000", message: String(error), detail: undefined, where: undefined, column: undefined, constraint: undefined };
+    return {
+      code: "XX000",
+      message: String(error),
+      detail: undefined,
+      where: undefined,
+      column: undefined,
+      constraint: undefined,
+    };
   }
   const from = error as Error & Partial<Record<keyof EngineFailure, string>>;
   return {
@@ -96,5 +101,8 @@ function send(reply: EngineReply): void {
 }
 
 await start().catch((error: unknown) => {
-  send({ kind: "broken", message: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+  send({
+    kind: "broken",
+    message: error instanceof Error ? (error.stack ?? error.message) : String(error),
+  });
 });

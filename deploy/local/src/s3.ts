@@ -1,0 +1,58 @@
+import { join } from "node:path";
+import { pidFileOf, startComponent, type Component, type ComponentOptions } from "./component.ts";
+import { javaCommand, javaEnvironment } from "./java.ts";
+import { reclaim } from "./launch.ts";
+import { choosePorts } from "./ports.ts";
+import { probeHttp } from "./probes.ts";
+
+export interface S3Options extends ComponentOptions<"http" | "https"> {
+  /** Buckets that exist from the start. */
+  readonly buckets?: readonly string[];
+}
+
+/** `endpoint` is an http URL; use path-style addressing and any credentials. */
+export type S3 = Component<{ readonly endpoint: string }>;
+
+const STOP_MS = 8_000;
+
+/** Starts Adobe S3Mock. It answers conditional writes with 412 as S3 does. */
+export async function startS3(options: S3Options): Promise<S3> {
+  const { dir } = options;
+  await reclaim(pidFileOf(dir, "s3"), "s3", STOP_MS);
+  const ports = await choosePorts("s3", dir, ["http", "https"], options.ports);
+  const endpoint = `http://127.0.0.1:${ports.http}`;
+  return startComponent(
+    {
+      name: "s3",
+      dir,
+      addresses: { endpoint },
+      ...javaCommand({
+        name: "s3",
+        component: "s3",
+        // The start class that the jar's manifest names.
+        main: "org.springframework.boot.loader.launch.JarLauncher",
+        args: [
+          "--server.address=127.0.0.1",
+          `--server.port=${ports.https}`,
+          `--com.adobe.testing.s3mock.http-port=${ports.http}`,
+          "--logging.level.root=WARN",
+          "--spring.main.banner-mode=off",
+        ],
+        heapMb: options.heapMb ?? 160,
+        tmpDir: join(dir, "tmp"),
+      }),
+      env: {
+        ...javaEnvironment(),
+        COM_ADOBE_TESTING_S3MOCK_STORE_ROOT: join(dir, "data"),
+        COM_ADOBE_TESTING_S3MOCK_STORE_RETAIN_FILES_ON_EXIT: "true",
+        COM_ADOBE_TESTING_S3MOCK_STORE_INITIAL_BUCKETS: (options.buckets ?? []).join(","),
+      },
+      probe: async (signal) => {
+        await probeHttp(`${endpoint}/`, signal);
+      },
+      startMs: 90_000,
+      stopMs: STOP_MS,
+    },
+    options.signal,
+  );
+}
