@@ -1,0 +1,145 @@
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { S3Client } from "@aws-sdk/client-s3";
+import type { Engine } from "../engine/engine.ts";
+import { EngineError } from "../engine/protocol.ts";
+import type { CopyCommand } from "../sql/copy-command.ts";
+import { SqlRefused } from "../sql/refused.ts";
+import { quoteLiteral, quoteName } from "../sql/tokens.ts";
+import { isTooLong } from "../statements/messages.ts";
+import { CopyFailed } from "./failed.ts";
+import { jsonToCsv } from "./json.ts";
+import { openParquetReader, type ParquetReader } from "./parquet.ts";
+import { download, listSources, type SourceFile } from "./source.ts";
+import { describeTarget, type TargetTable } from "./table.ts";
+
+export interface CopierOptions {
+  readonly engine: Engine;
+  /** The database's folder: files below it can be read by the engine. */
+  readonly databaseDirectory: string;
+  readonly s3Endpoint: string | undefined;
+  readonly s3Region: string;
+}
+
+/** Where PGlite mounts its data folder inside the engine's file system. */
+const MOUNT = "/pglite/data";
+const LOAD_FOLDER = "hybridge_load";
+
+/**
+ * COPY from S3, inside the transaction of its statement: each object is fetched to disk, turned
+ * into CSV there and read by PostgreSQL from there, so that no object is ever held in memory.
+ */
+export interface Copier extends Disposable {
+  /** @returns the rows loaded; @throws SqlRefused, CopyFailed, EngineError: nothing was loaded */
+  copy(copy: CopyCommand, statementId: string, signal: AbortSignal): Promise<number>;
+  /** Writes a failed load into stl_load_errors, after its transaction is rolled back. */
+  note(failed: CopyFailed, statementId: string): Promise<void>;
+}
+
+export function createCopier(options: CopierOptions): Copier {
+  const s3 =
+    options.s3Endpoint === undefined
+      ? undefined
+      : new S3Client({
+          endpoint: options.s3Endpoint,
+          region: options.s3Region,
+          forcePathStyle: true,
+          credentials: {
+            accessKeyId: "hybridge",
+            secretAccessKey: "hybridge",
+          },
+        });
+  return {
+    async copy(copy, statementId, signal) {
+      if (!s3) throw new SqlRefused("COPY needs an object store: set HYBRIDGE_S3_ENDPOINT.");
+      const target = await describeTarget(options.engine, copy);
+      const sources = await listSources(s3, copy, signal);
+      return load({ ...options, s3, copy, target, signal }, sources, statementId);
+    },
+    note: (failed, statementId) => note(options.engine, failed, statementId),
+    [Symbol.dispose]: () => s3?.destroy(),
+  };
+}
+
+interface Load extends CopierOptions {
+  readonly s3: S3Client;
+  readonly copy: CopyCommand;
+  readonly target: TargetTable;
+  readonly signal: AbortSignal;
+}
+
+async function load(
+  job: Load,
+  sources: readonly SourceFile[],
+  statementId: string,
+): Promise<number> {
+  const folder = join(job.databaseDirectory, LOAD_FOLDER);
+  await mkdir(folder, { recursive: true });
+  const object = join(folder, `${statementId}.object`);
+  const csv = join(folder, `${statementId}.csv`);
+  try {
+    await using parquet =
+      job.copy.format === "parquet" ? await openParquetReader(join(folder, "spill")) : undefined;
+    let rows = 0;
+    for (const source of sources) {
+      job.signal.throwIfAborted();
+      if (!(await download(job.s3, source, object, job.signal))) continue;
+      await convert(job, parquet, { path: object, url: source.url }, csv);
+      if (!job.copy.noLoad) rows += await loadCsv(job, source, `${MOUNT}/${LOAD_FOLDER}/${statementId}.csv`);
+    }
+    return rows;
+  } finally {
+    await rm(object, { force: true });
+    await rm(csv, { force: true });
+  }
+}
+
+async function convert(
+  job: Load,
+  parquet: ParquetReader | undefined,
+  file: { readonly path: string; readonly url: string },
+  csv: string,
+): Promise<void> {
+  const { copy, target, signal } = job;
+  if (parquet) await parquet.toCsv(file, target.columns, copy.fillRecord, csv);
+  else await jsonToCsv({ ...file, table: target.name }, copy, target.columns, csv, signal);
+}
+
+async function loadCsv(job: Load, source: SourceFile, path: string): Promise<number> {
+  const { target, engine } = job;
+  const columns = target.columns.map((column) => quoteName(column.name)).join(", ");
+  try {
+    const sql = `COPY ${target.sqlName} (${columns}) FROM ${quoteLiteral(path)} (FORMAT csv)`;
+    return (await engine.run(sql)).affected;
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    const { failure } = error;
+    const where = /line (\d+)(?:, column ([^:]+))?/.exec(failure.where ?? "");
+    const reason = isTooLong(failure) ? "Value too long for character type" : failure.message;
+    const place = {
+      table: target.name,
+      file: source.url,
+      line: Number(where?.[1] ?? 0),
+      column: where?.[2] ?? failure.column ?? "",
+      reason,
+    };
+    throw new CopyFailed(
+      `Load into table '${target.name}' failed. Check 'stl_load_errors' system table for details. ` +
+        `(${source.url}, row ${place.line}, column ${place.column}: ${reason})`,
+      place,
+      { cause: error },
+    );
+  }
+}
+
+async function note(engine: Engine, failed: CopyFailed, statementId: string): Promise<void> {
+  const values = [statementId, failed.table, failed.file, failed.column, failed.reason]
+    .map(quoteLiteral);
+  const [query = "", table = "", file = "", column = "", reason = ""] = values;
+  const code = failed.reason === "Value too long for character type" ? 1204 : 1207;
+  await engine.run(
+    `INSERT INTO redshift_compatibility.stl_load_errors
+       (query, tbl, filename, line_number, colname, err_code, err_reason)
+     VALUES (${query}, ${table}, ${file}, ${failed.line}, ${column}, ${code}, ${reason})`,
+  );
+}

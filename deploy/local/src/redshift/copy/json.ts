@@ -1,0 +1,189 @@
+import { createReadStream, createWriteStream } from "node:fs";
+import { Transform } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { StringDecoder } from "node:string_decoder";
+import { createGunzip } from "node:zlib";
+import type { CopyCommand } from "../sql/copy-command.ts";
+import { CopyFailed } from "./failed.ts";
+import type { TargetColumn } from "./table.ts";
+
+/** Redshift's limit of one JSON object. */
+const OBJECT_BYTES_MAX = 4 * 1024 * 1024;
+
+interface JsonFile {
+  readonly path: string;
+  readonly url: string;
+  readonly table: string;
+}
+
+/** Reads JSON objects, one after the other with any space between, into CSV for PostgreSQL. */
+export async function jsonToCsv(
+  file: JsonFile,
+  copy: CopyCommand,
+  columns: readonly TargetColumn[],
+  csvPath: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const rows = new Transform({
+    readableObjectMode: false,
+    writableObjectMode: false,
+    transform(chunk: Buffer, _encoding, done) {
+      run(done, () => splitter.push(decoder.write(chunk)));
+    },
+    flush(done) {
+      run(done, () => splitter.end(decoder.end()));
+    },
+  });
+  const decoder = new StringDecoder("utf8");
+  const splitter = new ObjectSplitter(file);
+  const run = (done: (error?: Error | null, data?: string) => void, read: () => JsonText[]) => {
+    try {
+      const lines = read().map((object) => csvLine(file, copy, columns, object));
+      done(null, lines.join(""));
+    } catch (error) {
+      done(error as Error);
+    }
+  };
+  const source = createReadStream(file.path);
+  const target = createWriteStream(csvPath);
+  if (copy.gzip) await pipeline(source, createGunzip(), rows, target, { signal });
+  else await pipeline(source, rows, target, { signal });
+}
+
+interface JsonText {
+  readonly text: string;
+  readonly line: number;
+}
+
+/** Finds where top-level JSON objects begin and end; they may span lines. */
+class ObjectSplitter {
+  readonly #file: JsonFile;
+  #rest = "";
+  #scanned = 0;
+  #depth = 0;
+  #inString = false;
+  #line = 1;
+  #startLine = 1;
+
+  constructor(file: JsonFile) {
+    this.#file = file;
+  }
+
+  push(chunk: string): JsonText[] {
+    this.#rest += chunk;
+    const objects: JsonText[] = [];
+    let start = 0;
+    let at = this.#scanned;
+    for (; at < this.#rest.length; at++) {
+      const char = this.#rest.charCodeAt(at);
+      if (char === 10) this.#line += 1;
+      if (this.#inString) {
+        if (char === 92) at += 1;
+        else if (char === 34) this.#inString = false;
+      } else if (char === 34) {
+        this.#refuseOutside();
+        this.#inString = true;
+      } else if (char === 123 || char === 91) {
+        if (this.#depth++ === 0) {
+          start = at;
+          this.#startLine = this.#line;
+        }
+      } else if (char === 125 || char === 93) {
+        this.#refuseOutside();
+        if (--this.#depth === 0) {
+          objects.push({ text: this.#rest.slice(start, at + 1), line: this.#startLine });
+          start = at + 1;
+        }
+      } else if (char > 32) this.#refuseOutside();
+    }
+    this.#rest = this.#rest.slice(start);
+    this.#scanned = at - start;
+    if (this.#rest.length > OBJECT_BYTES_MAX) throw this.#failure("JSON object is larger than 4 MB");
+    return objects;
+  }
+
+  end(chunk: string): JsonText[] {
+    const objects = this.push(chunk);
+    if (this.#depth > 0 || this.#inString) throw this.#failure("Invalid JSON: the last object is not complete");
+    return objects;
+  }
+
+  #refuseOutside(): void {
+    if (this.#depth === 0) throw this.#failure("Invalid JSON: text outside of an object");
+  }
+
+  #failure(reason: string): CopyFailed {
+    return failure(this.#file, this.#line, "", reason);
+  }
+}
+
+function csvLine(
+  file: JsonFile,
+  copy: CopyCommand,
+  columns: readonly TargetColumn[],
+  object: JsonText,
+): string {
+  if (copy.json === "noshred") return `${quoted(object.text)}\n`;
+  let parsed: unknown;
+  try {
+    // Numbers keep their digits: int64 and decimals must not pass through a double.
+    parsed = JSON.parse(object.text, (_key, value: unknown, context?: { source?: string }) =>
+      typeof value === "number" ? new Digits(context?.source ?? String(value)) : value,
+    );
+  } catch (error) {
+    throw failure(file, object.line, "", `Invalid JSON: ${(error as Error).message}`);
+  }
+  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
+    throw failure(file, object.line, "", "Invalid JSON: not an object");
+  }
+  const values = keysOf(parsed as Record<string, unknown>, copy.json === "auto ignorecase");
+  const cells = columns.map((column) => cell(values.get(column.name), column, copy.truncateColumns));
+  return `${cells.join(",")}\n`;
+}
+
+class Digits {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+  toJSON(): unknown {
+    return JSON.rawJSON(this.text);
+  }
+}
+
+function keysOf(object: Record<string, unknown>, ignoreCase: boolean): Map<string, unknown> {
+  return new Map(
+    Object.entries(object).map(([key, value]) => [ignoreCase ? key.toLowerCase() : key, value]),
+  );
+}
+
+function cell(value: unknown, column: TargetColumn, truncate: boolean): string {
+  if (value === undefined || value === null) return "";
+  if (value instanceof Digits) return quoted(value.text);
+  if (column.type === "jsonb") return quoted(JSON.stringify(value));
+  if (typeof value === "string") {
+    return quoted(truncate && column.bytesMax !== undefined ? cut(value, column.bytesMax) : value);
+  }
+  return quoted(typeof value === "boolean" ? String(value) : JSON.stringify(value));
+}
+
+/** The longest start of a text that has at most so many UTF-8 bytes. */
+function cut(value: string, bytesMax: number): string {
+  const bytes = Buffer.from(value);
+  if (bytes.length <= bytesMax) return value;
+  let end = bytesMax;
+  while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
+  return bytes.toString("utf8", 0, end);
+}
+
+function quoted(value: string): string {
+  return `"${value.replaceAll('"', '""')}"`;
+}
+
+function failure(file: JsonFile, line: number, column: string, reason: string): CopyFailed {
+  return new CopyFailed(
+    `Load into table '${file.table}' failed. Check 'stl_load_errors' system table for details. ` +
+      `(${file.url}, line ${line}: ${reason})`,
+    { table: file.table, file: file.url, line, column, reason },
+  );
+}
