@@ -1,0 +1,212 @@
+import { retry } from "@hybridge/core";
+import type { ClusterOptions } from "./api.ts";
+import { ConnectionLostError, UnknownTopicError } from "./errors.ts";
+import { Connection, type Api } from "./wire/connection.ts";
+import {
+  metadataApi,
+  readMetadata,
+  writeMetadata,
+  type BrokerAddress,
+  type Metadata,
+  type TopicMetadata,
+} from "./wire/metadata.ts";
+import { brokerError } from "./wire/protocol-errors.ts";
+import type { ProtocolReader } from "./wire/reader.ts";
+import {
+  findCoordinatorApi,
+  readFindCoordinator,
+  writeFindCoordinator,
+  type CoordinatorKind,
+} from "./wire/transaction.ts";
+import type { ProtocolWriter } from "./wire/writer.ts";
+
+/**
+ * What a connection is for. A broker works through one connection in order, so that a fetch that
+ * waits for data would hold up whatever stands behind it.
+ */
+export type Lane = "control" | "fetch" | "produce";
+
+/** The brokers of one cluster: who leads what, and one connection per broker and lane. */
+export class Cluster implements AsyncDisposable {
+  readonly options: ClusterOptions;
+  readonly #connections = new Map<string, Promise<Connection>>();
+  readonly #brokers = new Map<number, BrokerAddress>();
+  readonly #topics = new Map<string, TopicMetadata>();
+  readonly #closed = new AbortController();
+
+  constructor(options: ClusterOptions) {
+    this.options = options;
+  }
+
+  /** Asks the cluster; undefined means all topics. What is learnt is kept for leader(). */
+  async describe(topics: readonly string[] | undefined, signal: AbortSignal): Promise<Metadata> {
+    const connection = await this.any(signal);
+    const metadata = readMetadata(
+      await connection.request(metadataApi, writeMetadata(topics), { signal }),
+    );
+    for (const broker of metadata.brokers) this.#brokers.set(broker.nodeId, broker);
+    for (const topic of metadata.topics) {
+      if (topic.error === 0) this.#topics.set(topic.name, topic);
+      else this.#topics.delete(topic.name);
+    }
+    return metadata;
+  }
+
+  /** @throws UnknownTopicError */
+  async topic(name: string, signal: AbortSignal): Promise<TopicMetadata> {
+    const [topic] = (await this.describe([name], signal)).topics;
+    if (!topic || topic.error !== 0) {
+      throw brokerError(`look up topic ${name} at ${this.options.bootstrap}`, topic?.error ?? 3);
+    }
+    return topic;
+  }
+
+  /** The topic as it was last seen. */
+  known(name: string): TopicMetadata | undefined {
+    return this.#topics.get(name);
+  }
+
+  /** Forgets a topic, so that the next leader() asks anew. */
+  forget(name: string): void {
+    this.#topics.delete(name);
+  }
+
+  /** The node that leads a partition, from memory or by asking. */
+  async leader(name: string, partition: number, signal: AbortSignal): Promise<number> {
+    const topic = this.#topics.get(name) ?? (await this.topic(name, signal));
+    const entry = topic.partitions.find((candidate) => candidate.partition === partition);
+    if (!entry) {
+      this.forget(name);
+      throw new UnknownTopicError(
+        `find the leader of ${name}-${partition}: the topic has ${topic.partitions.length} partitions`,
+      );
+    }
+    if (entry.leader < 0) {
+      this.forget(name);
+      throw brokerError(`find the leader of ${name}-${partition}`, 5);
+    }
+    return entry.leader;
+  }
+
+  /** A live connection to a broker, opened if need be. */
+  async connection(nodeId: number, lane: Lane, signal: AbortSignal): Promise<Connection> {
+    const broker = this.#brokers.get(nodeId);
+    if (!broker) {
+      throw new ConnectionLostError(`connect to broker ${nodeId}: the cluster no longer lists it`);
+    }
+    return await this.#connect(broker, `${nodeId}/${lane}`, signal);
+  }
+
+  /** A connection to any broker that answers: those known first, then the bootstrap list. */
+  async any(signal: AbortSignal): Promise<Connection> {
+    const failures: unknown[] = [];
+    const known = [...this.#brokers.values()].map(
+      (broker) => [broker, `${broker.nodeId}/control`] as const,
+    );
+    const seeds = this.options.bootstrap.split(",").map((entry) => {
+      const at = entry.trim().lastIndexOf(":");
+      const host = entry
+        .trim()
+        .slice(0, at)
+        .replace(/^\[|\]$/g, "");
+      const port = Number(entry.trim().slice(at + 1));
+      return [{ nodeId: -1, host, port }, `seed/${host}:${port}`] as const;
+    });
+    for (const [broker, key] of [...known, ...seeds]) {
+      try {
+        return await this.#connect(broker, key, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        failures.push(error);
+      }
+    }
+    throw lastOf(failures, this.options.bootstrap);
+  }
+
+  async coordinator(kind: CoordinatorKind, key: string, signal: AbortSignal): Promise<Connection> {
+    const connection = await this.any(signal);
+    const body = writeFindCoordinator(kind, key);
+    const reader = await connection.request(findCoordinatorApi, body, { signal });
+    const address = readFindCoordinator(reader, `find the ${kind} coordinator of ${key}`);
+    this.#brokers.set(address.nodeId, address);
+    return await this.connection(address.nodeId, "control", signal);
+  }
+
+  /** Sends a request to the leader of a partition. */
+  async askLeader<T>(
+    at: { topic: string; partition: number; lane?: Lane },
+    api: Api,
+    body: () => ProtocolWriter,
+    read: (reader: ProtocolReader) => T,
+    signal: AbortSignal,
+  ): Promise<T> {
+    const leader = await this.leader(at.topic, at.partition, signal);
+    try {
+      const connection = await this.connection(leader, at.lane ?? "control", signal);
+      connection.require(api);
+      return read(await connection.request(api, body(), { signal }));
+    } catch (error) {
+      this.forget(at.topic);
+      throw error;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed.abort(new ConnectionLostError("the client was closed"));
+    const connections = [...this.#connections.values()];
+    this.#connections.clear();
+    for (const result of await Promise.allSettled(connections)) {
+      if (result.status === "fulfilled") result.value.destroy();
+    }
+  }
+
+  async #connect(broker: BrokerAddress, key: string, signal: AbortSignal): Promise<Connection> {
+    this.#closed.signal.throwIfAborted();
+    const existing = this.#connections.get(key);
+    if (existing) {
+      const connection = await existing.catch(() => undefined);
+      if (connection?.alive && connection.address === `${broker.host}:${broker.port}`) {
+        return connection;
+      }
+      if (this.#connections.get(key) === existing) this.#connections.delete(key);
+      return await this.#connect(broker, key, signal);
+    }
+    const opening = Connection.open({
+      host: broker.host,
+      port: broker.port,
+      cluster: this.options,
+      // Whoever else waits for this connection must not fail with the first one's signal.
+      signal: this.#closed.signal,
+    });
+    this.#connections.set(key, opening);
+    opening.catch(() => {
+      if (this.#connections.get(key) === opening) this.#connections.delete(key);
+    });
+    const connection = await opening;
+    signal.throwIfAborted();
+    return connection;
+  }
+}
+
+function lastOf(failures: readonly unknown[], bootstrap: string): unknown {
+  // What is wrong with credentials or versions says more than what is wrong with the network.
+  const telling = failures.find((failure) => !(failure instanceof ConnectionLostError));
+  return (
+    telling ??
+    new ConnectionLostError(
+      `reach the Kafka cluster at ${bootstrap}: no broker answers; check that it runs and that the address is right`,
+      { cause: failures.at(-1) },
+    )
+  );
+}
+
+/** Runs `body` with a cluster of its own and retries what can pass by itself, for a while. */
+export async function withCluster<T>(
+  options: ClusterOptions,
+  signal: AbortSignal,
+  body: (cluster: Cluster) => Promise<T>,
+  tries = 8,
+): Promise<T> {
+  await using cluster = new Cluster(options);
+  return await retry(() => body(cluster), { signal, tries, maxMs: 2_000 });
+}

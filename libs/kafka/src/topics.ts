@@ -1,0 +1,140 @@
+import type { ClusterOptions } from "./api.ts";
+import { withCluster, type Cluster } from "./cluster.ts";
+import { rangeOf } from "./fetcher.ts";
+import { brokerError, errorCode } from "./wire/protocol-errors.ts";
+import {
+  createPartitionsApi,
+  createTopicsApi,
+  describeConfigsApi,
+  readCreatePartitions,
+  readCreateTopics,
+  readDescribeConfigs,
+  writeCreatePartitions,
+  writeCreateTopics,
+  writeDescribeConfigs,
+  type ConfigEntry,
+  type NewTopic,
+} from "./wire/topics.ts";
+import { offsetCommitApi, readOffsetCommit, writeOffsetCommit } from "./wire/transaction.ts";
+
+const ADMIN_TIMEOUT_MS = 15_000;
+
+/**
+ * Makes a topic, or raises its partitions, unless it is so already. Settings of a topic that
+ * exists are left alone.
+ */
+export async function ensureTopic(
+  options: ClusterOptions,
+  wanted: NewTopic,
+  signal: AbortSignal,
+): Promise<void> {
+  await withCluster(options, signal, (cluster) => makeTopic(cluster, wanted, signal));
+}
+
+export async function makeTopic(
+  cluster: Cluster,
+  wanted: NewTopic,
+  signal: AbortSignal,
+): Promise<void> {
+  const { topic: name, partitions } = wanted;
+  const existing = (await cluster.describe([name], signal)).topics[0];
+  const connection = await cluster.any(signal);
+  if (existing?.error === errorCode.none) {
+    if (existing.partitions.length >= partitions) return;
+    const body = writeCreatePartitions(name, partitions, ADMIN_TIMEOUT_MS);
+    const answer = readCreatePartitions(
+      await connection.request(createPartitionsApi, body, { signal }),
+    );
+    if (answer.error !== 0 && answer.error !== errorCode.invalidPartitions) {
+      throw brokerError(`give ${name} ${partitions} partitions`, answer.error, answer.message);
+    }
+  } else {
+    const body = writeCreateTopics(wanted, ADMIN_TIMEOUT_MS);
+    const answer = readCreateTopics(await connection.request(createTopicsApi, body, { signal }));
+    if (answer.error !== 0 && answer.error !== errorCode.topicAlreadyExists) {
+      throw brokerError(`create topic ${name}`, answer.error, answer.message);
+    }
+  }
+  await untilLed(cluster, wanted, signal);
+}
+
+/** CreateTopics answers before every broker knows of the topic. */
+async function untilLed(cluster: Cluster, wanted: NewTopic, signal: AbortSignal): Promise<void> {
+  for (let count = 0; count < 100; count++) {
+    const topic = (await cluster.describe([wanted.topic], signal)).topics[0];
+    const led = topic?.partitions.filter((entry) => entry.leader >= 0).length ?? 0;
+    if (led >= wanted.partitions) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    signal.throwIfAborted();
+  }
+  throw brokerError(`wait for leaders of ${wanted.topic}`, 5);
+}
+
+/** How many partitions a topic has; undefined when there is no such topic. */
+export async function partitionCount(
+  options: ClusterOptions,
+  topic: string,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  return await withCluster(options, signal, async (cluster) => {
+    const found = (await cluster.describe([topic], signal)).topics[0];
+    if (!found || found.error === errorCode.unknownTopicOrPartition) return undefined;
+    if (found.error !== 0) throw brokerError(`look up topic ${topic}`, found.error);
+    return found.partitions.length;
+  });
+}
+
+/** By partition: the first offset, and the last stable offset (exclusive end of what is committed). */
+export async function readOffsets(
+  options: ClusterOptions,
+  topic: string,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<number, { readonly start: bigint; readonly end: bigint }>> {
+  return await withCluster(options, signal, (cluster) => offsetsOf(cluster, topic, signal));
+}
+
+async function offsetsOf(cluster: Cluster, topic: string, signal: AbortSignal) {
+  const { partitions } = await cluster.topic(topic, signal);
+  const ranges = await Promise.all(
+    partitions.map(async ({ partition }) => {
+      return [partition, await rangeOf(cluster, topic, partition, signal)] as const;
+    }),
+  );
+  return new Map(ranges);
+}
+
+/** The settings of a topic, its own and the broker's defaults. */
+export async function describeTopicConfig(
+  cluster: Cluster,
+  topic: string,
+  signal: AbortSignal,
+): Promise<readonly ConfigEntry[]> {
+  const connection = await cluster.any(signal);
+  const answer = readDescribeConfigs(
+    await connection.request(describeConfigsApi, writeDescribeConfigs(topic), { signal }),
+  );
+  if (answer.error !== 0) {
+    throw brokerError(`read the settings of ${topic}`, answer.error, answer.message);
+  }
+  return answer.entries;
+}
+
+/**
+ * Tells a group's lag tools how far somebody is who keeps the truth elsewhere. The group must have
+ * no members.
+ */
+export async function commitHint(
+  options: ClusterOptions,
+  group: string,
+  topic: string,
+  offsets: ReadonlyMap<number, bigint>,
+  signal: AbortSignal = AbortSignal.timeout(10_000),
+): Promise<void> {
+  if (offsets.size === 0) return;
+  await withCluster(options, signal, async (cluster) => {
+    const connection = await cluster.coordinator("group", group, signal);
+    const body = writeOffsetCommit(group, topic, offsets);
+    const error = readOffsetCommit(await connection.request(offsetCommitApi, body, { signal }));
+    if (error !== 0) throw brokerError(`commit offsets of ${topic} for group ${group}`, error);
+  });
+}

@@ -1,0 +1,61 @@
+import type { Api } from "./connection.ts";
+import type { ProtocolReader } from "./reader.ts";
+import { ProtocolWriter } from "./writer.ts";
+
+export const produceApi: Api = { name: "Produce", key: 0, version: 9 };
+
+/** One batch of one partition: more than one per partition in a request is refused. */
+export interface ProducePartition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly batch: Buffer;
+}
+
+export interface ProducedPartition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly error: number;
+  readonly baseOffset: bigint;
+  readonly message: string | null;
+}
+
+/** Produce v9, acks=all, not transactional. The batches are sent as they are, without a copy. */
+export function writeProduce(batches: readonly ProducePartition[], timeoutMs: number) {
+  const writer = new ProtocolWriter(256).compactString(null).i16(-1).i32(timeoutMs);
+  const topics = [...Map.groupBy(batches, (entry) => entry.topic)];
+  writer.array(topics, (topic, [name, entries]) => {
+    topic.compactString(name).array(entries, (item, { partition, batch }) => {
+      item.i32(partition).compactBytes(batch).noTags();
+    });
+    topic.noTags();
+  });
+  return writer.noTags();
+}
+
+export function readProduce(reader: ProtocolReader): ProducedPartition[] {
+  const answers: ProducedPartition[] = [];
+  reader.array((item) => {
+    const topic = item.compactString();
+    item.array((entry) => answers.push(readPartition(entry, topic)));
+    item.tags();
+  });
+  return answers;
+}
+
+function readPartition(reader: ProtocolReader, topic: string): ProducedPartition {
+  const partition = reader.i32();
+  const error = reader.i16();
+  const baseOffset = reader.i64();
+  reader.i64(); // append time
+  reader.i64(); // log start
+  const records = reader.array((item) => {
+    const index = item.i32();
+    const message = item.compactNullableString();
+    item.tags();
+    return `record ${index}: ${message ?? "refused"}`;
+  });
+  const message = reader.compactNullableString();
+  reader.tags();
+  const detail = [message, ...records.slice(0, 3)].filter((part) => part !== null).join("; ");
+  return { topic, partition, error, baseOffset, message: detail === "" ? null : detail };
+}
