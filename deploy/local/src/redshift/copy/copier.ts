@@ -85,7 +85,8 @@ async function load(
       job.signal.throwIfAborted();
       if (!(await download(job.s3, source, object, job.signal))) continue;
       await convert(job, parquet, { path: object, url: source.url }, csv);
-      if (!job.copy.noLoad) rows += await loadCsv(job, source, `${MOUNT}/${LOAD_FOLDER}/${statementId}.csv`);
+      if (!job.copy.noLoad)
+        rows += await loadCsv(job, source, `${MOUNT}/${LOAD_FOLDER}/${statementId}.csv`);
     }
     return rows;
   } finally {
@@ -133,8 +134,9 @@ async function loadCsv(job: Load, source: SourceFile, path: string): Promise<num
 }
 
 async function note(engine: Engine, failed: CopyFailed, statementId: string): Promise<void> {
-  const values = [statementId, failed.table, failed.file, failed.column, failed.reason]
-    .map(quoteLiteral);
+  const values = [statementId, failed.table, failed.file, failed.column, failed.reason].map(
+    quoteLiteral,
+  );
   const [query = "", table = "", file = "", column = "", reason = ""] = values;
   const code = failed.reason === "Value too long for character type" ? 1204 : 1207;
   await engine.run(

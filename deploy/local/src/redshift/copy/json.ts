@@ -98,13 +98,15 @@ class ObjectSplitter {
     }
     this.#rest = this.#rest.slice(start);
     this.#scanned = at - start;
-    if (this.#rest.length > OBJECT_BYTES_MAX) throw this.#failure("JSON object is larger than 4 MB");
+    if (this.#rest.length > OBJECT_BYTES_MAX)
+      throw this.#failure("JSON object is larger than 4 MB");
     return objects;
   }
 
   end(chunk: string): JsonText[] {
     const objects = this.push(chunk);
-    if (this.#depth > 0 || this.#inString) throw this.#failure("Invalid JSON: the last object is not complete");
+    if (this.#depth > 0 || this.#inString)
+      throw this.#failure("Invalid JSON: the last object is not complete");
     return objects;
   }
 
@@ -137,7 +139,9 @@ function csvLine(
     throw failure(file, object.line, "", "Invalid JSON: not an object");
   }
   const values = keysOf(parsed as Record<string, unknown>, copy.json === "auto ignorecase");
-  const cells = columns.map((column) => cell(values.get(column.name), column, copy.truncateColumns));
+  const cells = columns.map((column) =>
+    cell(values.get(column.name), column, copy.truncateColumns),
+  );
   return `${cells.join(",")}\n`;
 }
 

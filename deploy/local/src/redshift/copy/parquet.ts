@@ -62,14 +62,16 @@ async function toCsv(
   csvPath: string,
 ): Promise<void> {
   const source = `read_parquet(${quoteLiteral(file.path)}, hive_partitioning = false)`;
-  const described = await connection.runAndReadAll(`DESCRIBE SELECT * FROM ${source}`).catch(
-    (error: unknown) => {
+  const described = await connection
+    .runAndReadAll(`DESCRIBE SELECT * FROM ${source}`)
+    .catch((error: unknown) => {
       throw new SqlRefused(`Spectrum Scan Error: File '${file.url}' is not a valid Parquet file`, {
         cause: error,
       });
-    },
-  );
-  const found = described.getRows().map(([name, type]) => ({ name: String(name), type: String(type) }));
+    });
+  const found = described
+    .getRows()
+    .map(([name, type]) => ({ name: String(name), type: String(type) }));
   checkColumns(file.url, found, columns, fillRecord);
   const values = columns.map((column, index) => {
     const name = quoteName(found[index]?.name ?? "");

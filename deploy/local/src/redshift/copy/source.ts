@@ -30,7 +30,11 @@ export async function listSources(
   const { bucket, key } = parseUrl(copy.source);
   if (copy.manifest) return readManifest(s3, copy, bucket, key, signal);
   const files: SourceFile[] = [];
-  const pages = paginateListObjectsV2({ client: s3 }, { Bucket: bucket, Prefix: key }, { abortSignal: signal });
+  const pages = paginateListObjectsV2(
+    { client: s3 },
+    { Bucket: bucket, Prefix: key },
+    { abortSignal: signal },
+  );
   try {
     for await (const page of pages) {
       for (const { Key } of page.Contents ?? []) {
@@ -130,7 +134,8 @@ function manifestFile(copy: CopyCommand, entry: ManifestEntry): SourceFile {
 
 function parseUrl(url: string): { bucket: string; key: string } {
   const match = /^s3:\/\/([^/]+)\/(.+)$/.exec(url);
-  if (!match?.[1] || !match[2]) throw new SqlRefused(`Invalid S3 URL ${url}: s3://bucket/key is wanted`);
+  if (!match?.[1] || !match[2])
+    throw new SqlRefused(`Invalid S3 URL ${url}: s3://bucket/key is wanted`);
   return { bucket: match[1], key: match[2] };
 }
 
@@ -140,7 +145,8 @@ function isMissing(error: unknown): boolean {
 
 function s3Failure(url: string, error: unknown, prefix = ""): Error {
   if (!(error instanceof Error) || error.name === "AbortError") return error as Error;
-  const metadata = (error as { $metadata?: { httpStatusCode?: number; requestId?: string } }).$metadata;
+  const metadata = (error as { $metadata?: { httpStatusCode?: number; requestId?: string } })
+    .$metadata;
   const status = metadata?.httpStatusCode;
   const reason =
     status === undefined

@@ -30,7 +30,8 @@ export async function describeTarget(engine: Engine, copy: CopyCommand): Promise
      WHERE a.attrelid = to_regclass(${quoteLiteral(sqlName)}) AND a.attnum > 0 AND NOT a.attisdropped
      ORDER BY a.attnum`,
   );
-  if (records.length === 0) throw new SqlRefused(`Cannot COPY into nonexistent table ${copy.table}`);
+  if (records.length === 0)
+    throw new SqlRefused(`Cannot COPY into nonexistent table ${copy.table}`);
   const all = records.map((record) => columnOf(record));
   return { sqlName, name: copy.table, columns: selected(copy, all) };
 }

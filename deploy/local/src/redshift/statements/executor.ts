@@ -122,7 +122,13 @@ export class Executor {
     const plans = record.parts.map((part) => planOf(record, part));
     await this.#begin(current);
     for (const [index, part] of record.parts.entries()) {
-      await this.#part(current, session, part, index, () => plans[index]?.() ?? { kind: "nothing" });
+      await this.#part(
+        current,
+        session,
+        part,
+        index,
+        () => plans[index]?.() ?? { kind: "nothing" },
+      );
     }
     await this.#commit(current, session);
   }
@@ -180,7 +186,13 @@ export class Executor {
     }
   }
 
-  async #run(current: Current, session: Session, part: Part, index: number, plan: Plan): Promise<void> {
+  async #run(
+    current: Current,
+    session: Session,
+    part: Part,
+    index: number,
+    plan: Plan,
+  ): Promise<void> {
     const { engine, copier } = this.#parts;
     switch (plan.kind) {
       case "nothing":

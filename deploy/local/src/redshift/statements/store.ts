@@ -109,7 +109,10 @@ export class StatementStore {
   /** Newest first. */
   list(): { id: string; createdAtMs: number; status: Status; name: string | undefined }[] {
     const running = [...this.#running.values()].map(({ id, createdAtMs, status, name }) => ({
-      id, createdAtMs, status, name,
+      id,
+      createdAtMs,
+      status,
+      name,
     }));
     const ended = [...this.#ended].map(([id, rest]) => ({ id, ...rest }));
     return [...running, ...ended].sort((a, b) => b.createdAtMs - a.createdAtMs);
