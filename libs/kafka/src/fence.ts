@@ -1,9 +1,9 @@
-import { retry } from "@hybridge/core";
+import { failpoint, retry } from "@hybridge/core";
 import type { Cluster } from "./cluster.ts";
 import { BrokerError, UnknownTopicError } from "./errors.ts";
 import { rangeOf } from "./fetcher.ts";
+import { fetchPartition } from "./sequential.ts";
 import { batchesOf } from "./wire/batch.ts";
-import { fetchApi, readFetch, writeFetch } from "./wire/fetch.ts";
 import { brokerError, errorCode, isStaleMetadata } from "./wire/protocol-errors.ts";
 import {
   addPartitionsToTxnApi,
@@ -58,6 +58,7 @@ export async function fence(
     const add = writeAddPartitionsToTxn(transactionalId, producer, topic, partitions);
     const added = await connection.request(addPartitionsToTxnApi, add, { signal });
     check(`fence ${topic} for ${transactionalId}`, readAddPartitionsToTxn(added));
+    failpoint("kafka.fence.open");
     const end = writeEndTxn(transactionalId, producer, false);
     check(
       `write the fence of ${transactionalId}`,
@@ -130,7 +131,8 @@ async function markerEnd(
   return await retry(
     async () => {
       for (;;) {
-        const records = await fetchOnce(cluster, topic, partition, offset, signal);
+        const at = { topic, partition, offset, committedOnly: false };
+        const { records } = await fetchPartition(cluster, at, signal);
         for (const batch of batchesOf(records, offset)) {
           offset = batch.lastOffset + 1n;
           if (!batch.isControl || batch.producerId !== producer.producerId) continue;
@@ -149,38 +151,4 @@ async function markerEnd(
           : "never",
     },
   );
-}
-
-/** One uncommitted read from one partition, without a session; waits up to 500 ms for data. */
-export async function fetchOnce(
-  cluster: Cluster,
-  topic: string,
-  partition: number,
-  offset: bigint,
-  signal: AbortSignal,
-  bytesMax = 1 << 20,
-): Promise<Buffer | null> {
-  const known = cluster.known(topic) ?? (await cluster.topic(topic, signal));
-  const response = await cluster.askLeader(
-    { topic, partition, lane: "fetch" },
-    fetchApi,
-    () =>
-      writeFetch({
-        waitMs: 500,
-        bytesMin: 1,
-        bytesMax,
-        committedOnly: false,
-        sessionId: 0,
-        sessionEpoch: -1,
-        partitions: [{ topicId: known.id, partition, offset, lastEpoch: -1, bytesMax }],
-        forgotten: [],
-      }),
-    readFetch,
-    signal,
-  );
-  const [answer] = response.partitions;
-  const error = response.error || (answer?.error ?? -1);
-  if (error === 0) return answer?.records ?? null;
-  cluster.forget(topic);
-  throw brokerError(`fetch ${topic}-${partition} from ${offset}`, error);
 }

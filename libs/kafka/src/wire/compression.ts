@@ -13,7 +13,7 @@ const XERIAL_MAGIC = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0]);
 const XERIAL_BLOCK_BYTES = 32 * 1024;
 
 export function compress(codec: number, bytes: Buffer): Buffer {
-  switch (codecNames[codec]) {
+  switch (nameOf(codec)) {
     case "none":
       return bytes;
     case "gzip":
@@ -24,15 +24,13 @@ export function compress(codec: number, bytes: Buffer): Buffer {
       return compressFrameSync(bytes);
     case "zstd":
       return zstdCompressSync(bytes);
-    default:
-      throw unknownCodec(codec);
   }
 }
 
 /** @throws MalformedError when the bytes are not what the codec makes */
 export function decompress(codec: number, bytes: Buffer): Buffer {
   try {
-    switch (codecNames[codec]) {
+    switch (nameOf(codec)) {
       case "none":
         return bytes;
       case "gzip":
@@ -43,8 +41,6 @@ export function decompress(codec: number, bytes: Buffer): Buffer {
         return decompressFrameSync(bytes);
       case "zstd":
         return zstdDecompressSync(bytes, { maxOutputLength: UNPACKED_BYTES_MAX });
-      default:
-        throw unknownCodec(codec);
     }
   } catch (error) {
     if (error instanceof MalformedError) throw error;
@@ -55,8 +51,10 @@ export function decompress(codec: number, bytes: Buffer): Buffer {
   }
 }
 
-function unknownCodec(codec: number): MalformedError {
-  return new MalformedError(`unpack records: there is no compression codec ${codec}`);
+function nameOf(codec: number): CodecName {
+  const name = codecNames[codec];
+  if (name === undefined) throw new MalformedError(`there is no compression codec ${codec}`);
+  return name;
 }
 
 function toXerial(bytes: Buffer): Buffer {

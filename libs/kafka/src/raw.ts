@@ -1,0 +1,28 @@
+// For those who move batches from log to log without decoding them: the mirror.
+export { Cluster } from "./cluster.ts";
+export {
+  AuthenticationError,
+  CorruptBatchError,
+  ForeignWriterError,
+  LogDivergedError,
+  TopicRecreatedError,
+  UnsupportedBrokerError,
+} from "./errors.ts";
+export { fence, type Fence } from "./fence.ts";
+export { Fetcher, rangeOf, type Fetched, type Subscription } from "./fetcher.ts";
+export {
+  encodePosition,
+  POSITIONS_TOPIC,
+  readAllPositions,
+  type PositionEntry,
+} from "./positions.ts";
+export { readBatches } from "./sequential.ts";
+export { describeTopicConfig, makeTopic } from "./topics.ts";
+export { advanceSequence, Batch, buildBatch, HEADER_BYTES, stampBatch } from "./wire/batch.ts";
+export { makeCommittedFilter } from "./wire/committed.ts";
+export { compress, decompress } from "./wire/compression.ts";
+export type { Connection } from "./wire/connection.ts";
+export type { TopicMetadata } from "./wire/metadata.ts";
+export { produceApi, readProduce, writeProduce, type ProducedPartition } from "./wire/produce.ts";
+export { brokerError, errorCode } from "./wire/protocol-errors.ts";
+export { decodeRecords, encodeRecords, recordSize } from "./wire/record.ts";
