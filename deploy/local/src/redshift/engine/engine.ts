@@ -1,5 +1,9 @@
+import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
+import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { Worker } from "node:worker_threads";
 import {
   EngineError,
@@ -25,12 +29,25 @@ export interface Engine extends AsyncDisposable {
 }
 
 export async function openEngine(directory: string): Promise<Engine> {
+  if (!existsSync(join(directory, "PG_VERSION"))) await initialize(directory);
   const engine = new WorkerEngine(directory);
-  const fresh = !existsSync(join(directory, "PG_VERSION"));
   await engine.run("SELECT 1");
-  // Making a database takes 300 MB that WebAssembly would keep: go on in a new thread.
-  if (fresh) await engine[Symbol.asyncDispose]();
   return engine;
+}
+
+/** Under another name first, so that a database whose making was cut off is made again. */
+async function initialize(directory: string): Promise<void> {
+  const unfinished = `${directory}.new`;
+  await rm(unfinished, { recursive: true, force: true });
+  const args = [...process.execArgv, siblingFile("./initialize.ts"), unfinished];
+  await promisify(execFile)(process.execPath, args);
+  await rename(unfinished, directory);
+}
+
+/** The same file in the sources and in what was built from them. */
+function siblingFile(name: string): string {
+  const built = import.meta.url.endsWith(".ts") ? name : name.replace(/\.ts$/, ".js");
+  return fileURLToPath(new URL(built, import.meta.url));
 }
 
 interface Waiting {
@@ -73,8 +90,7 @@ class WorkerEngine implements Engine {
   }
 
   #open(): Promise<Worker> {
-    const file = import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js";
-    const worker = new Worker(new URL(file, import.meta.url), {
+    const worker = new Worker(siblingFile("./worker.ts"), {
       workerData: { directory: this.#directory },
     });
     return new Promise((resolve, reject) => {

@@ -26,7 +26,7 @@ export interface EngineFailure {
 
 /** From the worker. */
 export type EngineReply =
-  | { readonly kind: "ready"; readonly fresh: boolean }
+  | { readonly kind: "ready" }
   | { readonly kind: "result"; readonly id: number; readonly result: EngineResult }
   | { readonly kind: "failure"; readonly id: number; readonly failure: EngineFailure }
   | { readonly kind: "broken"; readonly message: string };

@@ -1,25 +1,10 @@
 // The thread in which PostgreSQL runs. It does one statement at a time and knows nothing of
 // Redshift. It is ended from outside in the middle of a statement when that is cancelled.
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
-import { PGlite, protocol, type Results } from "@electric-sql/pglite";
-import { COMPATIBILITY_SQL, COMPATIBILITY_VERSION } from "./compatibility-sql.ts";
+import { protocol, type PGlite } from "@electric-sql/pglite";
+import { openDatabase } from "./database.ts";
 import { describeColumn, encodeRow, type RowField } from "./fields.ts";
 import type { EngineFailure, EngineReply, EngineRequest, EngineResult } from "./protocol.ts";
-
-// Sizes for a process that shares a developer's machine; PostgreSQL's own defaults take 128 MB for
-// shared buffers alone, which WebAssembly memory never gives back.
-const SETTINGS = {
-  shared_buffers: "16MB",
-  work_mem: "8MB",
-  maintenance_work_mem: "16MB",
-  wal_buffers: "1MB",
-  max_wal_size: "64MB",
-  min_wal_size: "32MB",
-  timezone: "UTC",
-  search_path: "public,redshift_compatibility",
-};
 
 interface WorkerData {
   readonly directory: string;
@@ -27,26 +12,9 @@ interface WorkerData {
 
 async function start(): Promise<void> {
   const { directory } = workerData as WorkerData;
-  const fresh = !existsSync(join(directory, "PG_VERSION"));
-  const database = await PGlite.create({
-    dataDir: directory,
-    startParams: [
-      ...PGlite.defaultStartParams,
-      ...Object.entries(SETTINGS).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
-    ],
-  });
-  await bringUpToDate(database);
+  const database = await openDatabase(directory);
   parentPort?.on("message", (request: EngineRequest) => void answer(database, request));
-  send({ kind: "ready", fresh });
-}
-
-async function bringUpToDate(database: PGlite): Promise<void> {
-  const version: Results<{ version: string | null }> = await database.query(
-    "SELECT obj_description(to_regnamespace('redshift_compatibility'), 'pg_namespace') AS version",
-  );
-  if (version.rows[0]?.version === COMPATIBILITY_VERSION) return;
-  await database.exec(COMPATIBILITY_SQL);
-  await database.exec(`COMMENT ON SCHEMA redshift_compatibility IS '${COMPATIBILITY_VERSION}'`);
+  send({ kind: "ready" });
 }
 
 async function answer(database: PGlite, request: EngineRequest): Promise<void> {
