@@ -1,0 +1,81 @@
+import { readConfig, setting, type Config, type Settings } from "@hybridge/core";
+import { rpcSettings } from "@hybridge/rpc";
+import { tracingSettings } from "@hybridge/tracing";
+import { seedMax } from "@hybridge/tweet";
+import { z } from "zod";
+
+/** The settings of ingest; docs/settings.md derives from them. */
+export const settings = {
+  HYBRIDGE_SOURCE_BOOTSTRAP: {
+    schema: setting.bootstrap("127.0.0.1:9092"),
+    doc: "brokers of the source Kafka, host:port with commas between them",
+  },
+  HYBRIDGE_TOPIC: { schema: setting.text("hybrid"), doc: "topic that posts go to" },
+  HYBRIDGE_TOPIC_PARTITIONS: {
+    schema: setting.integer(1, 10_000, 6),
+    doc: "partitions that the topic is made with, or raised to",
+  },
+  HYBRIDGE_COMPRESSION: {
+    schema: setting.oneOf(["none", "gzip", "snappy", "lz4", "zstd"], "lz4"),
+    doc: "compression of the record batches",
+  },
+  HYBRIDGE_LINGER_MS: {
+    schema: setting.integer(0, 5_000, 20),
+    doc: "how long a post waits for others to share its batch, in ms",
+  },
+  HYBRIDGE_BATCH_BYTES_MAX: {
+    schema: setting.integer(16_384, 1_000_000, 262_144),
+    doc: "bytes of posts in a batch at most; one larger post travels alone",
+  },
+  HYBRIDGE_IN_FLIGHT_BYTES_MAX: {
+    schema: setting.integer(1_048_576, 1_073_741_824, 16_777_216),
+    doc: "bytes of posts that Kafka has not acknowledged at most; then the source waits",
+  },
+  HYBRIDGE_POST_BYTES_MAX: {
+    // The broker's default limit for a batch is 1,048,588 (max.message.bytes), headers included.
+    schema: setting.integer(1_024, 16_000_000, 1_040_000),
+    doc: "bytes of a post at most; a larger one becomes a dead letter (the topic's max.message.bytes must allow it)",
+  },
+  HYBRIDGE_DEAD_LETTER_DIR: {
+    schema: setting.text(".hybridge/dead-letters"),
+    doc: "folder of ingest.ndjson, where everything goes that cannot be a record",
+  },
+  HYBRIDGE_REPLAY_FILES: {
+    schema: z
+      .string()
+      .prefault("")
+      .transform((text) => text.split(",").map((part) => part.trim()))
+      .transform((parts) => parts.filter((part) => part !== "")),
+    doc: 'files to replay first, with commas: .json is a list, {"statuses":[...]} or one post; all others hold a post a line',
+  },
+  HYBRIDGE_REPLAY_POSTS: {
+    schema: setting.integer(0, 1_000_000_000_000, 0),
+    doc: "posts in all: those of the files, then generated ones; 0 for no end",
+  },
+  HYBRIDGE_REPLAY_RATE: {
+    schema: setting.integer(0, 1_000_000, 100),
+    doc: "posts per second; 0 for as fast as it goes",
+  },
+  HYBRIDGE_REPLAY_SEED: {
+    schema: setting.integer(0, seedMax, 1),
+    doc: "which endless sequence the generator gives",
+  },
+  HYBRIDGE_REPLAY_EPOCH: {
+    schema: z
+      .string()
+      .refine((text) => /^\d{4}-\d\d-\d\dT/.test(text) && Number.isFinite(Date.parse(text)), {
+        error: "must be an ISO time such as 2026-01-01T00:00:00Z",
+      })
+      .prefault("2026-01-01T00:00:00Z"),
+    doc: "created_at of the first generated post",
+  },
+  ...rpcSettings,
+  ...tracingSettings,
+} as const satisfies Settings;
+
+export type IngestConfig = Config<typeof settings>;
+
+/** @throws ConfigError with every problem at once */
+export function readIngestConfig(): IngestConfig {
+  return readConfig(settings, process.env);
+}

@@ -1,0 +1,169 @@
+import type { FencedWriter, RecordToSend } from "@hybridge/kafka";
+import type { RecordTrace } from "@hybridge/tracing";
+import { headerNames } from "@hybridge/tweet";
+import { openLane, type Lane, type LaneOptions, type Parcel } from "./lane.ts";
+import { partitionOfKey } from "./partition-of-key.ts";
+import { formatSequence, sequenceHeader, WINDOW, type ResumePoint } from "./resume.ts";
+import type { PostSource, SourcePost } from "./source.ts";
+
+export interface PublisherOptions {
+  readonly source: Pick<PostSource, "kind" | "stream">;
+  readonly writer: Pick<FencedWriter, "append">;
+  readonly resume: ResumePoint;
+  readonly lingerMs: number;
+  readonly batchBytesMax: number;
+  /** Bytes of posts that are under way at most. */
+  readonly bytesMax: number;
+  /** Begins the trace of a new record; it ends when the record is acknowledged. */
+  readonly startTrace: (post: SourcePost) => RecordTrace;
+  readonly onAcknowledged: (count: number) => void;
+  readonly onRefused: (parcel: Parcel, error: Error) => Promise<void>;
+}
+
+/** Spreads posts over the lanes of their partitions and bounds what is under way. */
+export interface Publisher extends Disposable {
+  /**
+   * Takes posts on in their order, leaving out those that the topic has.
+   *
+   * @returns how many it left out, as soon as there is room for the rest
+   * @throws what made a lane fail
+   */
+  accept(posts: readonly SourcePost[], signal: AbortSignal): Promise<number>;
+  /** Resolves when everything that was accepted is settled. @throws what made a lane fail */
+  settle(signal: AbortSignal): Promise<void>;
+  inFlight(): number;
+  /** How long the oldest batch has waited for its acknowledgement, in ms; 0 when none waits. */
+  oldestWaitMs(): number;
+}
+
+export function openPublisher(options: PublisherOptions): Publisher {
+  const { resume } = options;
+  const fixed: readonly Header[] = [[headerNames.source, Buffer.from(options.source.kind)]];
+  let bytesInFlight = 0;
+  let postsInFlight = 0;
+  let failure: { readonly error: unknown } | undefined;
+  /** Ordinals below this fit into the window; recomputed only when one does not. */
+  let windowEnd = -1;
+  let wake: (() => void) | undefined;
+
+  const settled = (parcels: readonly Parcel[]) => {
+    postsInFlight -= parcels.length;
+    for (const { bytes } of parcels) bytesInFlight -= bytes;
+    wake?.();
+  };
+  const laneOptions = (partition: number): LaneOptions => ({
+    lingerMs: options.lingerMs,
+    batchBytesMax: options.batchBytesMax,
+    append: (records) => options.writer.append(partition, records),
+    onAcknowledged: (parcels) => {
+      for (const { endTrace } of parcels) endTrace();
+      options.onAcknowledged(parcels.length);
+      settled(parcels);
+    },
+    onRefused: async (parcel, error) => {
+      await options.onRefused(parcel, error);
+      settled([parcel]);
+    },
+    onFailure: (error) => {
+      failure ??= { error };
+      wake?.();
+    },
+  });
+  const lanes = Array.from({ length: resume.partitions }, (_, partition) =>
+    openLane(laneOptions(partition)),
+  );
+
+  const hasRoom = (ordinal: number): boolean => {
+    if (bytesInFlight >= options.bytesMax) return false;
+    if (ordinal < windowEnd) return true;
+    windowEnd = oldestOf(lanes, ordinal) + WINDOW;
+    return ordinal < windowEnd;
+  };
+  const untilWoken = async (signal: AbortSignal) => {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const stop = () => resolve(undefined);
+    wake = stop;
+    signal.addEventListener("abort", stop, { once: true });
+    await promise;
+    signal.removeEventListener("abort", stop);
+    wake = undefined;
+  };
+  const check = (signal: AbortSignal) => {
+    if (failure) throw failure.error;
+    signal.throwIfAborted();
+  };
+
+  return {
+    async accept(posts, signal) {
+      let leftOut = 0;
+      for (const post of posts) {
+        const key = Buffer.from(post.id);
+        const partition = partitionOfKey(key, resume.partitions);
+        if (post.ordinal <= (resume.settled[partition] ?? -1)) {
+          leftOut += 1;
+          continue;
+        }
+        check(signal);
+        while (!hasRoom(post.ordinal)) {
+          await untilWoken(signal);
+          check(signal);
+        }
+        const parcel = parcelOf(post, key, fixed, options);
+        bytesInFlight += parcel.bytes;
+        postsInFlight += 1;
+        lanes[partition]?.push(parcel);
+      }
+      return leftOut;
+    },
+    async settle(signal) {
+      check(signal);
+      while (postsInFlight > 0) {
+        await untilWoken(signal);
+        check(signal);
+      }
+    },
+    inFlight: () => postsInFlight,
+    oldestWaitMs() {
+      const since = lanes.flatMap((lane) => lane.waitingSince() ?? []);
+      return since.length === 0 ? 0 : performance.now() - Math.min(...since);
+    },
+    [Symbol.dispose]() {
+      for (const lane of lanes) lane.stop();
+    },
+  };
+}
+
+type Header = RecordToSend["headers"][number];
+
+/** Key, headers and batch overhead of a record, roughly. */
+const OVERHEAD_BYTES = 256;
+
+function parcelOf(
+  post: SourcePost,
+  key: Buffer,
+  fixed: readonly Header[],
+  options: PublisherOptions,
+): Parcel {
+  const { source, resume } = options;
+  const sequence = formatSequence(source.stream, post.ordinal, resume.partitions);
+  const trace = options.startTrace(post);
+  const headers: Header[] = [
+    ...fixed,
+    [headerNames.schema, Buffer.from(post.schema)],
+    [sequenceHeader, Buffer.from(sequence)],
+    [headerNames.traceparent, Buffer.from(trace.traceparent)],
+  ];
+  return {
+    ordinal: post.ordinal,
+    // The wall clock, as every producer's: retention counts from it.
+    record: { key, value: post.value, headers, timestampMs: Date.now() },
+    bytes: post.value.length + key.length + OVERHEAD_BYTES,
+    endTrace: trace.end,
+  };
+}
+
+function oldestOf(lanes: readonly Lane[], next: number): number {
+  let oldest = next;
+  for (const lane of lanes) oldest = Math.min(oldest, lane.oldest() ?? next);
+  return oldest;
+}

@@ -1,0 +1,30 @@
+import { unary } from "@hybridge/rpc";
+import {
+  IngestServiceService,
+  type GetStatusRequest,
+  type GetStatusResponse,
+  type IngestServiceServer,
+} from "@hybridge/proto/hybridge/ingest/v1/ingest_service";
+import type { PostSource } from "../source.ts";
+import type { StatusBoard } from "../status.ts";
+
+/** hybridge.ingest.v1.IngestService over the status board. */
+export function ingestService(status: StatusBoard, source: PostSource, topic: string) {
+  const implementation: IngestServiceServer = {
+    getStatus: unary<GetStatusRequest, GetStatusResponse>(() => {
+      const now = status.read();
+      return Promise.resolve({
+        state: now.state,
+        reason: now.reason,
+        source: source.kind,
+        topic,
+        acknowledged: BigInt(now.acknowledged),
+        total: BigInt(now.total),
+        deadLetters: BigInt(now.deadLetters),
+        inFlight: BigInt(now.inFlight),
+        rate: now.rate,
+      });
+    }),
+  };
+  return { definition: IngestServiceService, implementation };
+}

@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { openDeadLetters, type DeadLetter } from "../src/dead-letters.ts";
+import { DeadLetterWriteError } from "../src/errors.ts";
+
+function folder(t: TestContext): string {
+  const dir = mkdtempSync(join(tmpdir(), "hybridge-dead-letters-"));
+  t.after(() => rmSync(dir, { recursive: true }));
+  return dir;
+}
+
+function letter(item: number, bytes = Buffer.from([0xff, 0x00, 0x0a])): DeadLetter {
+  const reason = "the value is not UTF-8";
+  return {
+    file: 'a "b".json',
+    item,
+    byteOffset: item * 7,
+    code: "NOT_UTF8",
+    reason,
+    bytes,
+    length: bytes.length,
+  };
+}
+
+function linesIn(dir: string) {
+  const text = readFileSync(join(dir, "ingest.ndjson"), "utf8");
+  assert.ok(text.endsWith("\n"));
+  return text
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+test("a letter is written once, whoever opens the folder how often", async (t) => {
+  const dir = folder(t);
+  for (let round = 0; round < 3; round++) {
+    await using letters = await openDeadLetters(dir);
+    assert.equal(await letters.add(letter(1)), round === 0);
+    assert.equal(await letters.add(letter(2, Buffer.alloc(20_000, 0x61))), round === 0);
+    assert.equal(await letters.add(letter(1)), false);
+  }
+  const [first, second, ...others] = linesIn(dir);
+  assert.equal(others.length, 0);
+  assert.deepEqual(first, {
+    file: 'a "b".json',
+    item: 1,
+    byteOffset: 7,
+    code: "NOT_UTF8",
+    reason: "the value is not UTF-8",
+    length: 3,
+    sha256: createHash("sha256")
+      .update(Buffer.from([0xff, 0x00, 0x0a]))
+      .digest("hex"),
+    truncated: false,
+    base64: "/wAK",
+  });
+  assert.equal(second?.["length"], 20_000);
+});
+
+test("a line that a crash cut short is taken back and written again", async (t) => {
+  const dir = folder(t);
+  {
+    await using letters = await openDeadLetters(dir);
+    await letters.add(letter(1));
+    await letters.add(letter(2));
+  }
+  const path = join(dir, "ingest.ndjson");
+  const whole = readFileSync(path, "utf8");
+  for (const cut of [1, 2, 60, 200]) {
+    writeFileSync(path, whole.slice(0, -cut));
+    await using letters = await openDeadLetters(dir);
+    assert.equal(await letters.add(letter(1)), false);
+    assert.equal(await letters.add(letter(2)), true);
+    assert.equal(readFileSync(path, "utf8"), whole);
+  }
+  appendFileSync(path, "{");
+  await using letters = await openDeadLetters(dir);
+  assert.equal(await letters.add(letter(2)), false);
+  assert.equal(readFileSync(path, "utf8"), whole);
+});
+
+test("a folder that cannot be is a named error that no retry cures", async (t) => {
+  const dir = folder(t);
+  writeFileSync(join(dir, "file"), "");
+  await assert.rejects(openDeadLetters(join(dir, "file")), (error: unknown) => {
+    assert.ok(error instanceof DeadLetterWriteError);
+    assert.equal(error.retry, "never");
+    assert.match(error.message, /HYBRIDGE_DEAD_LETTER_DIR/);
+    return true;
+  });
+});
