@@ -1,0 +1,9 @@
+export {
+  HdfsFullError,
+  HdfsProtocolError,
+  HdfsRefusedError,
+  HdfsUnavailableError,
+  HdfsVerificationError,
+} from "./errors.ts";
+export { hdfsLandingStore, sweepStaging } from "./hdfs-store.ts";
+export { openWebHdfs, type FileStatus, type WebHdfs, type WebHdfsOptions } from "./webhdfs.ts";
