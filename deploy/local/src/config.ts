@@ -1,3 +1,4 @@
+import { readConfig, setting, type Config } from "@hybridge/core";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -5,9 +6,37 @@ import { fileURLToPath } from "node:url";
 /** The folder that holds package.json and .hybridge. */
 export const repositoryRoot = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
 
-/** Where Java components and posts are kept; HYBRIDGE_CACHE_DIR overrides .hybridge/cache. */
+/** Where Java components and posts are kept. */
 export function cacheDir(): string {
-  return resolve(process.env["HYBRIDGE_CACHE_DIR"] || join(repositoryRoot, ".hybridge/cache"));
+  const given = process.env["HYBRIDGE_CACHE_DIR"] ?? "";
+  return resolve(repositoryRoot, given === "" ? ".hybridge/cache" : given);
+}
+
+const port = (fallback: number, what: string) => ({
+  schema: setting.port(fallback),
+  doc: `Port of 127.0.0.1 for ${what}.`,
+});
+
+/** Settings of the local cloud; its ports are fixed, so that clients and people find it. */
+export const localSettings = {
+  HYBRIDGE_CACHE_DIR: {
+    schema: setting.optional(),
+    doc: "Folder of the downloaded Java programs and posts; .hybridge/cache without it.",
+  },
+  HYBRIDGE_LOCAL_SOURCE_PORT: port(19092, "the source Kafka"),
+  HYBRIDGE_LOCAL_TARGET_PORT: port(29092, "the target Kafka"),
+  HYBRIDGE_LOCAL_HDFS_PORT: port(19000, "the NameNode's RPC"),
+  HYBRIDGE_LOCAL_WEBHDFS_PORT: port(19870, "WebHDFS"),
+  HYBRIDGE_LOCAL_HIVE_PORT: port(20000, "HiveServer2"),
+  HYBRIDGE_LOCAL_S3_PORT: port(29090, "the S3 of the cloud side"),
+  HYBRIDGE_LOCAL_REDSHIFT_PORT: port(25439, "the Redshift Data API"),
+} as const;
+
+/** The settings of the local cloud from the environment. @throws ConfigError */
+export function readLocalConfig(): Config<typeof localSettings> {
+  const given = Object.keys(localSettings).map((name) => [name, process.env[name]] as const);
+  // Only its own names: the program around it may have further settings.
+  return readConfig(localSettings, Object.fromEntries(given));
 }
 
 /** The java program: the one of JAVA_HOME, else the first on the PATH. */

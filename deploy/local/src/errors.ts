@@ -18,12 +18,6 @@ export class PortInUseError extends HybridgeError {
   readonly retry = "never";
 }
 
-/** The machine lacks something that has to be installed by hand: Java, Maven, a runtime. */
-export class MissingToolError extends HybridgeError {
-  readonly code = "LOCAL_TOOL_MISSING";
-  readonly retry = "never";
-}
-
 /** The Java components are not in the cache, or not the locked ones. */
 export class ComponentsMissingError extends HybridgeError {
   readonly code = "LOCAL_COMPONENTS_MISSING";

@@ -116,7 +116,7 @@ export async function startNameNode(
       name: "namenode",
       addresses: { fs: `hdfs://127.0.0.1:${setup.ports.rpc}`, webhdfs },
       ...javaCommand(program(setup, main, "namenode")),
-      probe: (probeSignal) => probeNameNode(webhdfs, probeSignal),
+      probe: nameNodeProbe(setup.ports),
       startMs: 90_000,
     },
     signal,
@@ -129,7 +129,6 @@ export async function startDataNode(
   signal?: AbortSignal,
 ): Promise<Component<{ readonly http: string }>> {
   const http = `http://127.0.0.1:${setup.ports.dataHttp}`;
-  const nameNode = `http://127.0.0.1:${setup.ports.http}`;
   const main = "org.apache.hadoop.hdfs.server.datanode.DataNode";
   return startComponent(
     {
@@ -139,10 +138,7 @@ export async function startDataNode(
       name: "datanode",
       addresses: { http },
       ...javaCommand(program(setup, main, "datanode")),
-      probe: async (probeSignal) => {
-        await probeHttp(`${http}/jmx?qry=java.lang:type=Runtime`, probeSignal);
-        await probeLiveDataNode(nameNode, setup.ports.data, probeSignal);
-      },
+      probe: dataNodeProbe(setup.ports),
       startMs: 90_000,
     },
     signal,
@@ -201,24 +197,27 @@ async function readNameNodeInfo(webhdfs: string, signal: AbortSignal) {
   return info;
 }
 
-async function probeNameNode(webhdfs: string, signal: AbortSignal): Promise<void> {
-  const { Safemode } = await readNameNodeInfo(webhdfs, signal);
-  if (Safemode !== "") throw new UnavailableError(`the NameNode is in safe mode: ${Safemode}`);
+/** Healthy when the NameNode is out of safe mode. */
+export function nameNodeProbe(ports: { http: number }) {
+  return async (signal: AbortSignal): Promise<void> => {
+    const { Safemode } = await readNameNodeInfo(`http://127.0.0.1:${ports.http}`, signal);
+    if (Safemode !== "") throw new UnavailableError(`the NameNode is in safe mode: ${Safemode}`);
+  };
 }
 
-async function probeLiveDataNode(
-  webhdfs: string,
-  dataPort: number,
-  signal: AbortSignal,
-): Promise<void> {
-  const { LiveNodes } = await readNameNodeInfo(webhdfs, signal);
-  const live = z
-    .record(z.string(), z.object({ xferaddr: z.string() }))
-    .parse(JSON.parse(LiveNodes));
-  if (!Object.values(live).some((node) => node.xferaddr === `127.0.0.1:${dataPort}`)) {
-    throw new UnavailableError("the NameNode does not know the DataNode yet");
-  }
+/** Healthy when the DataNode answers and the NameNode counts it as alive. */
+export function dataNodeProbe(ports: { http: number; data: number; dataHttp: number }) {
+  return async (signal: AbortSignal): Promise<void> => {
+    await probeHttp(`http://127.0.0.1:${ports.dataHttp}/jmx?qry=java.lang:type=Runtime`, signal);
+    const { LiveNodes } = await readNameNodeInfo(`http://127.0.0.1:${ports.http}`, signal);
+    const live = Object.values(liveNodes.parse(JSON.parse(LiveNodes)));
+    if (!live.some((node) => node.xferaddr === `127.0.0.1:${ports.data}`)) {
+      throw new UnavailableError("the NameNode does not know the DataNode yet");
+    }
+  };
 }
+
+const liveNodes = z.record(z.string(), z.object({ xferaddr: z.string() }));
 
 const LOGGING = `log4j.rootLogger=WARN, console
 log4j.appender.console=org.apache.log4j.ConsoleAppender

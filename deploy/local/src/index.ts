@@ -2,3 +2,14 @@ export { startKafka, type Kafka, type KafkaOptions } from "./kafka.ts";
 export { startHdfs, type Hdfs, type HdfsAddresses, type HdfsOptions } from "./hdfs.ts";
 export { startS3, type S3, type S3Options } from "./s3.ts";
 export { startHive, type Hive, type HiveOptions } from "./hive.ts";
+export { startRedshift, type Redshift, type RedshiftOptions } from "./redshift-endpoint.ts";
+export {
+  startLocalCloud,
+  type CloudAddresses,
+  type LocalCloud,
+  type LocalCloudOptions,
+} from "./cloud.ts";
+export { cloudStatus, type ComponentStatus } from "./cloud-status.ts";
+export { cacheDir, localSettings } from "./config.ts";
+export type { ComponentName } from "./cloud-layout.ts";
+export type { Component } from "./component.ts";

@@ -73,6 +73,11 @@ export async function choosePorts<Name extends string>(
   return chosen;
 }
 
+/** The ports that a component has, or had the last time, in this folder. */
+export function rememberedPorts(dir: string): Partial<Record<string, number>> {
+  return readPorts(join(dir, "ports.json"));
+}
+
 function readPorts(file: string): Partial<Record<string, number>> {
   try {
     return z.record(z.string(), z.number().int()).parse(JSON.parse(readFileSync(file, "utf8")));

@@ -47,12 +47,17 @@ export async function startS3(options: S3Options): Promise<S3> {
         COM_ADOBE_TESTING_S3MOCK_STORE_RETAIN_FILES_ON_EXIT: "true",
         COM_ADOBE_TESTING_S3MOCK_STORE_INITIAL_BUCKETS: (options.buckets ?? []).join(","),
       },
-      probe: async (signal) => {
-        await probeHttp(`${endpoint}/`, signal);
-      },
+      probe: s3Probe(ports),
       startMs: 90_000,
       stopMs: STOP_MS,
     },
     options.signal,
   );
+}
+
+/** Healthy when the list of buckets is answered. */
+export function s3Probe(ports: { http: number }) {
+  return async (signal: AbortSignal): Promise<void> => {
+    await probeHttp(`http://127.0.0.1:${ports.http}/`, signal);
+  };
 }

@@ -1,0 +1,198 @@
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { ConfigError } from "@hybridge/core";
+import { componentNames, folderOf, layout, type ComponentName } from "./cloud-layout.ts";
+import { cloudStatus, type ComponentStatus } from "./cloud-status.ts";
+import { pidFileOf, type Component } from "./component.ts";
+import { readLocalConfig } from "./config.ts";
+import { prepareHdfs, startDataNode, startNameNode } from "./hdfs.ts";
+import { startHive } from "./hive.ts";
+import { startKafka } from "./kafka.ts";
+import { reclaim } from "./launch.ts";
+import { isFree } from "./ports.ts";
+import { startRedshift } from "./redshift-endpoint.ts";
+import { startS3 } from "./s3.ts";
+import { supervise } from "./supervise.ts";
+
+/** Where the components answer. */
+export interface CloudAddresses {
+  /** Kafka, host:port. */
+  readonly source: string;
+  readonly target: string;
+  /** http://host:port, where /webhdfs/v1 is. */
+  readonly webhdfs: string;
+  /** hdfs://host:port */
+  readonly hdfs: string;
+  /** HiveServer2, host:port. */
+  readonly hive: string;
+  /** http URLs. */
+  readonly s3: string;
+  readonly redshift: string;
+}
+
+export interface LocalCloudOptions {
+  /** Data, logs, pid files and addresses.json of all components. */
+  readonly dir: string;
+  /** The ports of the HYBRIDGE_LOCAL_ settings; otherwise free ones, remembered in `dir`. */
+  readonly fixedPorts: boolean;
+  /** A line for people, when something happened to a component. */
+  readonly onEvent: (line: string) => void;
+  /** Aborting it while the cloud starts stops what was started and rejects. */
+  readonly signal: AbortSignal;
+}
+
+/** The running cloud. Leaving its scope stops every component; the data stays. */
+export interface LocalCloud extends AsyncDisposable {
+  readonly addresses: CloudAddresses;
+  /** The processes, for tests that kill them: supervision starts them again. */
+  readonly components: Readonly<Record<ComponentName, Component<unknown>>>;
+  status(): Promise<readonly ComponentStatus[]>;
+}
+
+const ADDRESS_FILE = "addresses.json";
+
+/**
+ * Starts two Kafka clusters, HDFS, Hive, S3 and the Redshift endpoint, all at once, and keeps them
+ * running: one that ends is started again on its data.
+ *
+ * @throws ConfigError naming every taken port and its setting, before anything is started
+ * @throws ComponentFailedError when one does not start; the others are stopped
+ */
+export async function startLocalCloud(options: LocalCloudOptions): Promise<LocalCloud> {
+  const { dir, onEvent } = options;
+  mkdirSync(dir, { recursive: true });
+  for (const name of componentNames) {
+    await reclaim(pidFileOf(folderOf(dir, name), name), name, 10_000);
+  }
+  const ports = options.fixedPorts ? await fixedPorts() : {};
+  const stopping = new AbortController();
+  const started = new Map<ComponentName, Component<unknown>>();
+  const signal = AbortSignal.any([options.signal, stopping.signal]);
+  const starting = { dir, ports, onEvent, abort: stopping, signal, started };
+  const addresses = await startAll(starting).catch(async (error: unknown) => {
+    await stopAll(started);
+    throw error;
+  });
+  const components = Object.fromEntries(started) as Record<ComponentName, Component<unknown>>;
+  const supervisors = [...started.values()].map((component) =>
+    supervise(component, onEvent, stopping.signal),
+  );
+  writeFileSync(join(dir, ADDRESS_FILE), JSON.stringify(addresses, undefined, 2) + "\n");
+  return {
+    addresses,
+    components,
+    status: () => cloudStatus(dir),
+    async [Symbol.asyncDispose]() {
+      stopping.abort(new DOMException("the local cloud is stopped", "AbortError"));
+      rmSync(join(dir, ADDRESS_FILE), { force: true });
+      await Promise.all(supervisors);
+      await stopAll(started);
+    },
+  };
+}
+
+interface Starting {
+  readonly dir: string;
+  readonly ports: Partial<Record<ComponentName, Record<string, number>>>;
+  readonly onEvent: (line: string) => void;
+  /** Aborts when the caller's signal does, and when one component fails. */
+  readonly abort: AbortController;
+  readonly signal: AbortSignal;
+  /** Filled as components become healthy. */
+  readonly started: Map<ComponentName, Component<unknown>>;
+}
+
+/** Everything at once; Hive waits for the NameNode, Redshift for S3's address. */
+async function startAll(starting: Starting): Promise<CloudAddresses> {
+  const { dir, signal, ports } = starting;
+  const place = (name: ComponentName) => ({
+    dir: folderOf(dir, name),
+    signal,
+    ...(ports[name] === undefined ? {} : { ports: ports[name] }),
+  });
+  const kafka = (name: "source" | "target") =>
+    begin(starting, name, () => startKafka({ ...place(name), name }));
+  const hdfs = await prepareHdfs(place("namenode"));
+  const source = kafka("source");
+  const target = kafka("target");
+  const nameNode = begin(starting, "namenode", () => startNameNode(hdfs, signal));
+  const dataNode = begin(starting, "datanode", () => startDataNode(hdfs, signal));
+  const s3 = begin(starting, "s3", () => startS3(place("s3")));
+  const hive = nameNode.then(({ addresses }) =>
+    begin(starting, "hive", () => startHive({ ...place("hive"), hdfs: addresses })),
+  );
+  const redshift = s3.then(({ addresses: { endpoint } }) =>
+    begin(starting, "redshift", () =>
+      startRedshift({ ...place("redshift"), s3Endpoint: endpoint }),
+    ),
+  );
+  await Promise.allSettled([source, target, nameNode, dataNode, s3, hive, redshift]);
+  signal.throwIfAborted();
+  const nameNodeAddresses = (await nameNode).addresses;
+  return {
+    source: (await source).addresses.bootstrap,
+    target: (await target).addresses.bootstrap,
+    webhdfs: nameNodeAddresses.webhdfs,
+    hdfs: nameNodeAddresses.fs,
+    hive: (await hive).addresses.address,
+    s3: (await s3).addresses.endpoint,
+    redshift: (await redshift).addresses.endpoint,
+  };
+}
+
+async function begin<A extends object>(
+  starting: Starting,
+  name: ComponentName,
+  start: () => Promise<Component<A>>,
+): Promise<Component<A>> {
+  const since = performance.now();
+  try {
+    starting.signal.throwIfAborted();
+    const component = await start();
+    starting.started.set(name, component);
+    const seconds = ((performance.now() - since) / 1000).toFixed(1);
+    starting.onEvent(`${name} is healthy at ${show(component)} after ${seconds} s`);
+    return component;
+  } catch (error) {
+    starting.abort.abort(error);
+    throw error;
+  }
+}
+
+/** Hive goes before the HDFS that it writes its last files to; the rest at once. */
+async function stopAll(started: ReadonlyMap<ComponentName, Component<unknown>>): Promise<void> {
+  const stop = async (...names: ComponentName[]) => {
+    await Promise.all(names.map((name) => started.get(name)?.stop()));
+  };
+  const files = async () => {
+    await stop("hive");
+    await stop("namenode", "datanode");
+  };
+  await Promise.all([files(), stop("source", "target", "s3", "redshift")]);
+}
+
+async function fixedPorts(): Promise<Starting["ports"]> {
+  const config = readLocalConfig();
+  const ports: Starting["ports"] = {};
+  const problems: string[] = [];
+  for (const name of componentNames) {
+    for (const [port, portSetting] of Object.entries(layout[name].fixed)) {
+      const number = config[portSetting];
+      (ports[name] ??= {})[port] = number;
+      if (!(await isFree(number))) problems.push(portProblem(name, number, portSetting));
+    }
+  }
+  if (problems.length > 0) throw new ConfigError(problems.join("\n"));
+  return ports;
+}
+
+function portProblem(name: string, port: number, portSetting: string): string {
+  return (
+    `port ${port} of 127.0.0.1, for ${name}, is in use by another program: ` +
+    `end that, or set ${portSetting} to a free one`
+  );
+}
+
+function show(component: Component<object>): string {
+  return Object.values(component.addresses).join(", ");
+}
