@@ -1,0 +1,24 @@
+/**
+ * What every service is started with: `node --import @hybridge/tracing/preload`. It patches
+ * @grpc/grpc-js as it is loaded, which is the only moment when that works under ESM. Nothing is
+ * recorded until startTelemetry() gives the patches a tracer.
+ */
+import module from "node:module";
+import { registerInstrumentations } from "@opentelemetry/instrumentation";
+import { GrpcInstrumentation } from "@opentelemetry/instrumentation-grpc";
+import { register, supportsSyncHooks } from "import-in-the-middle/register-hooks.mjs";
+import { markPreloaded } from "./preloaded.ts";
+
+// Hooks on this thread where Node has them (24.11.1 and later); else the ones with a thread of their own.
+if (supportsSyncHooks()) register({ include: ["@grpc/grpc-js"] });
+else module.register("@opentelemetry/instrumentation/hook.mjs", import.meta.url);
+
+registerInstrumentations({
+  instrumentations: [
+    // Health checks and reflection come every second and say nothing.
+    new GrpcInstrumentation({
+      ignoreGrpcMethods: [/^Check$/i, /^Watch$/i, /ServerReflectionInfo/i],
+    }),
+  ],
+});
+markPreloaded();

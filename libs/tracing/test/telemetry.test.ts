@@ -1,0 +1,145 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { readConfig, UnavailableError, type HybridgeEvent } from "@hybridge/core";
+import {
+  recordSpan,
+  sampledTraces,
+  startRecordTrace,
+  startTelemetry,
+  traceparentOf,
+  tracingSettings,
+  withSpan,
+  type SpanLine,
+  type Telemetry,
+} from "@hybridge/tracing";
+
+// A process has one telemetry: the tests of this file share it.
+const folder = mkdtempSync(join(tmpdir(), "hybridge-telemetry-"));
+const file = join(folder, "spans.ndjson");
+const lines: string[] = [];
+let telemetry: Telemetry;
+
+before(() => {
+  const config = readConfig(tracingSettings, {
+    HYBRIDGE_TRACE_FILE: file,
+    HYBRIDGE_TRACE_RATIO: "0.5",
+  });
+  telemetry = startTelemetry("test", config, { write: (line) => void lines.push(line) });
+});
+
+after(() => {
+  rmSync(folder, { recursive: true });
+});
+
+const lastLine = () => JSON.parse(lines.at(-1) ?? "{}") as Record<string, unknown>;
+
+test("an event is one JSON line and moves its metrics", () => {
+  const event: HybridgeEvent = {
+    name: "segment.published",
+    level: "info",
+    message: "published",
+    fields: { offset: 9_007_199_254_740_993n, token: "s3cret", nested: { password: "s3cret" } },
+    error: new UnavailableError("away", { cause: new Error("refused") }),
+    measurements: [
+      { kind: "counter", name: "records_total", value: 3, labels: { side: "internal" } },
+      { kind: "gauge", name: "lag", value: 7 },
+      { kind: "histogram", name: "seconds", value: 0.2 },
+    ],
+  };
+  telemetry.emit(event);
+  telemetry.emit(event);
+  const line = lastLine();
+  assert.equal(line["event"], "segment.published");
+  assert.equal(line["level"], "info");
+  assert.equal(line["service"], "test");
+  assert.match(lines.at(-1) ?? "", /"offset":9007199254740993,/);
+  assert.doesNotMatch(lines.at(-1) ?? "", /s3cret/);
+  const error = line["error"];
+  assert.deepEqual(error, { code: "UNAVAILABLE", retry: "backoff", message: "away: refused" });
+  const values = telemetry.metrics().map(({ name, value, count }) => [name, value, count]);
+  assert.deepEqual(values, [
+    ["records_total", 6, 2],
+    ["lag", 7, 2],
+    ["seconds", 0.4, 2],
+  ]);
+  const seconds = telemetry.metrics().find(({ name }) => name === "seconds");
+  assert.deepEqual(seconds?.buckets?.filter(({ count }) => count > 0).map(({ le }) => le)[0], 0.25);
+});
+
+test("below the level, an event counts and is not written", () => {
+  const before = lines.length;
+  const measurements = [{ kind: "counter", name: "quiet_total", value: 1 }] as const;
+  telemetry.emit({ name: "tick", level: "debug", message: "tick", measurements });
+  assert.equal(lines.length, before);
+  assert.ok(telemetry.metrics().some(({ name, value }) => name === "quiet_total" && value === 1));
+});
+
+test("a log line within a span carries its ids", async () => {
+  await withSpan("work", {}, (span) => {
+    telemetry.emit({ name: "inside", level: "info", message: "inside" });
+    assert.equal(lastLine()["trace_id"], span.spanContext().traceId);
+    return Promise.resolve();
+  });
+});
+
+const header = (text: string) => ({ headers: [["traceparent", Buffer.from(text)]] as const });
+
+test("a record's traceparent is read back, and damaged ones are not", () => {
+  const { traceparent } = startRecordTrace("post");
+  const context = traceparentOf(header(traceparent).headers);
+  assert.equal(context?.traceId, traceparent.slice(3, 35));
+  for (const damaged of [
+    "",
+    "00-zz",
+    traceparent.toUpperCase().replace("00-", "0A-"),
+    `00-${"0".repeat(32)}-${"1".repeat(16)}-01`,
+    `${traceparent}x`,
+  ]) {
+    assert.equal(traceparentOf(header(damaged).headers), undefined, damaged);
+  }
+  assert.equal(traceparentOf([["traceparent", null]]), undefined);
+});
+
+test("about the chosen share of records is sampled, and links are bounded", () => {
+  const traces = Array.from({ length: 2_000 }, () => startRecordTrace("post"));
+  const sampled = traces.filter(({ traceparent }) => traceparent.endsWith("-01")).length;
+  assert.equal(new Set(traces.map(({ traceparent }) => traceparent)).size, 2_000);
+  // Eight standard deviations on either side of one half.
+  assert.ok(sampled > 820 && sampled < 1_180, `${sampled} of 2000 were sampled`);
+  const links = sampledTraces(traces.map(({ traceparent }) => header(traceparent)));
+  assert.equal(links.length, 8);
+  assert.ok(links.every(({ traceFlags }) => traceFlags === 1));
+});
+
+test("a record's spans in several services make one trace, in the file after disposal", async () => {
+  let trace = startRecordTrace("ingest post");
+  while (!trace.traceparent.endsWith("-01")) trace = startRecordTrace("ingest post");
+  trace.end({ "kafka.offset": 5 });
+  const parent = traceparentOf(header(trace.traceparent).headers);
+  assert.ok(parent);
+  recordSpan("land post", parent, { startMs: 1_000, endMs: 2_500 });
+  await withSpan("load", {}, () => Promise.resolve(), { links: [parent] });
+  await telemetry[Symbol.asyncDispose]();
+  const spans = readFileSync(file, "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as SpanLine);
+  const root = spans.find(({ spanId }) => spanId === parent.spanId);
+  assert.equal(root?.name, "ingest post");
+  assert.equal(root.parentSpanId, undefined);
+  const landed = spans.find(({ name }) => name === "land post");
+  assert.equal(landed?.traceId, root.traceId);
+  assert.equal(landed.parentSpanId, root.spanId);
+  assert.equal(BigInt(landed.endNs) - BigInt(landed.startNs), 1_500_000_000n);
+});
+
+test("settings say what they want", () => {
+  assert.throws(() => readConfig(tracingSettings, { HYBRIDGE_TRACE_RATIO: "2" }), /from 0 to 1/);
+  assert.throws(
+    () => startTelemetry("x", readConfig(tracingSettings, { HYBRIDGE_TRACE_FILE: "/no/such/x" })),
+    { code: "CONFIG", message: /HYBRIDGE_TRACE_FILE/ },
+  );
+});
