@@ -7,6 +7,7 @@ import {
   type QueryServiceClient,
   Type,
 } from "@hybridge/proto/hybridge/query/v1/query_service";
+import { callServerStream } from "@hybridge/rpc";
 
 /** A value of a result, lossless: int64 as bigint, decimals and times as text. */
 export type Cell = boolean | bigint | number | string | Buffer | null;
@@ -23,23 +24,11 @@ export async function executeQuery(
   client: QueryServiceClient,
   request: { engine: "hive" | "redshift"; sql: string; deadlineMs: number; signal: AbortSignal },
 ): Promise<QueryResult> {
-  const { signal } = request;
-  signal.throwIfAborted();
+  const { deadlineMs, signal } = request;
   const engine = request.engine === "hive" ? Engine.HIVE : Engine.REDSHIFT;
-  const call = client.execute(
-    { engine, sql: request.sql, parameters: {}, maxRows: 0n },
-    { deadline: new Date(Date.now() + request.deadlineMs) },
-  );
-  const cancel = () => call.cancel();
-  signal.addEventListener("abort", cancel, { once: true });
-  try {
-    return await collect(call);
-  } catch (error) {
-    signal.throwIfAborted();
-    throw error;
-  } finally {
-    signal.removeEventListener("abort", cancel);
-  }
+  const method = client.execute.bind(client);
+  const statement = { engine, sql: request.sql, parameters: {}, maxRows: 0n };
+  return collect(callServerStream(method, statement, { deadlineMs, signal }));
 }
 
 async function collect(responses: AsyncIterable<ExecuteResponse>): Promise<QueryResult> {

@@ -13,3 +13,4 @@ export { cloudStatus, type ComponentStatus } from "./cloud-status.ts";
 export { cacheDir, localSettings } from "./config.ts";
 export type { ComponentName } from "./cloud-layout.ts";
 export type { Component } from "./component.ts";
+export { isFree } from "./ports.ts";

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 
 /** What the user asked of `npm start`. */
@@ -8,6 +9,8 @@ export interface RunOptions {
   readonly fresh: boolean;
   readonly seed: number;
   readonly dir: string | undefined;
+  /** Files to replay instead of the real posts that come with the set-up. */
+  readonly replay: readonly string[];
 }
 
 /** `hybridge run`: what `npm start` does after the set-up. */
@@ -35,6 +38,12 @@ export function runCommand(action: (options: RunOptions) => Promise<void>): Comm
     .option(
       "--dir <path>",
       "where data and logs are kept (default: .hybridge/run, or .hybridge/once)",
+    )
+    .option(
+      "--replay <file>",
+      "posts to begin with instead of the 100 real ones: .json, or one post a line; repeatable",
+      (file: string, files: string[]) => [...files, resolve(file)],
+      [],
     )
     .addHelpText(
       "after",

@@ -4,6 +4,7 @@ import { exitCode, isAbort } from "@hybridge/core";
 import { startLocalCloud } from "@hybridge/local";
 import type { RunOptions } from "./command.ts";
 import { liveView } from "./live.ts";
+import { lockFolder } from "./lock.ts";
 import { countsTable, untilEverywhere } from "./once.ts";
 import { allAgree } from "./read-back.ts";
 import { answerSamples } from "./samples.ts";
@@ -26,9 +27,11 @@ export async function run(options: RunOptions, interrupted: AbortSignal): Promis
   const view = openView(options.once ? process.stderr : process.stdout);
   const failed = new AbortController();
   const signal = AbortSignal.any([interrupted, failed.signal]);
-  const plan = planRun(options, ROOT, join(ROOT, ".hybridge", "cache", "posts"));
+  const dir = options.dir ?? join(ROOT, ".hybridge", options.once ? "once" : "run");
 
   await using scope = new AsyncDisposableStack();
+  scope.use(lockFolder(dir));
+  const plan = await planRun(options, dir);
   scope.defer(() => view.end());
   const say = (line: string) => view.say(line);
   const cloud = scope.use(

@@ -30,7 +30,7 @@ export async function countLandedRows(options: {
         if (Key?.endsWith(".parquet") !== true) continue;
         const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key }));
         await pipeline(Body as Readable, createWriteStream(file));
-        rows += await countParquetRows(file);
+        rows += Number(await countParquetRows(file));
       }
     }
     return rows;

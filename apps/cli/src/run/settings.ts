@@ -1,17 +1,11 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { cacheDir } from "@hybridge/local";
+import { liveRpcPorts, readCliConfig } from "../config.ts";
 import type { RunOptions } from "./command.ts";
 import type { RunPlan, ServiceName } from "./plan.ts";
 
-/** gRPC ports of a live run, so that clients find the services where the README says. */
-export const fixedRpcPorts: Record<ServiceName, number> = {
-  ingest: 7101,
-  mirror: 7102,
-  "warehouse-internal": 7103,
-  "warehouse-external": 7104,
-  "query-gateway": 7105,
-};
-
+/** Each service takes a free one: runs beside a live one do not disturb it. */
 const FREE_PORTS: Record<ServiceName, number> = {
   ingest: 0,
   mirror: 0,
@@ -24,8 +18,9 @@ const FREE_PORTS: Record<ServiceName, number> = {
  * Fixes what a run does. A `--once` run has data of its own and begins anew each time, so that it
  * neither counts nor disturbs what a live run keeps.
  */
-export function planRun(options: RunOptions, root: string, postsDir: string): RunPlan {
-  const dir = options.dir ?? join(root, ".hybridge", options.once ? "once" : "run");
+export async function planRun(options: RunOptions, dir: string): Promise<RunPlan> {
+  const config = readCliConfig();
+  const rpcPorts = options.once ? FREE_PORTS : await liveRpcPorts(config.HYBRIDGE_RUN_RPC_PORT);
   if (options.fresh || options.once) rmSync(dir, { recursive: true, force: true });
   mkdirSync(dir, { recursive: true });
   return {
@@ -35,10 +30,10 @@ export function planRun(options: RunOptions, root: string, postsDir: string): Ru
     posts: options.posts ?? (options.once ? 5_000 : 0),
     rate: options.rate ?? (options.once ? 0 : 200),
     ...rememberedOrigin(dir, options.seed),
-    replayFiles: realPosts(postsDir),
+    replayFiles: options.replay.length > 0 ? options.replay : realPosts(join(cacheDir(), "posts")),
     segmentAgeMaxMs: options.once ? 1_000 : 5_000,
     registerIntervalMs: options.once ? 1_000 : 5_000,
-    rpcPorts: options.once ? FREE_PORTS : fixedRpcPorts,
+    rpcPorts,
   };
 }
 

@@ -27,6 +27,8 @@ export interface Stage {
   /** Upper bound in records, from offsets; undefined when it is not known. */
   readonly lag: bigint | undefined;
   readonly lagMs: bigint;
+  /** Records put aside, with their coordinates, since the process of the service started. */
+  readonly deadLetters: bigint;
 }
 
 /** Addresses of the services' gRPC servers; absent while a service is not listening. */
@@ -121,6 +123,7 @@ function ingestStage(answer: Answer<IngestStatus>): Stage {
     rate: status.rate,
     lag: status.inFlight,
     lagMs: 0n,
+    deadLetters: status.deadLetters,
   };
 }
 
@@ -136,6 +139,7 @@ function mirrorStage(answer: Answer<MirrorStatus>): Stage {
     rate: status.rate,
     lag: sumLag(status.partitions, (partition) => partition.lag),
     lagMs: maxLagMs(status.partitions),
+    deadLetters: status.partitions.reduce((sum, partition) => sum + partition.deadLetters, 0n),
   };
 }
 
@@ -154,6 +158,7 @@ function warehouseStages(answer: Answer<WarehouseStatus>, store: string, catalog
       rate: status.rate,
       lag: sumLag(partitions, (partition) => partition.lag),
       lagMs: maxLagMs(partitions),
+      deadLetters: status.deadLetters,
     },
     {
       name: names[1],
@@ -163,13 +168,22 @@ function warehouseStages(answer: Answer<WarehouseStatus>, store: string, catalog
       rate: undefined,
       lag: sumLag(partitions, (partition) => partition.landedOffset - partition.queryableOffset),
       lagMs: 0n,
+      deadLetters: 0n,
     },
   ];
 }
 
+const NOTHING_KNOWN = {
+  records: 0n,
+  rate: undefined,
+  lag: undefined,
+  lagMs: 0n,
+  deadLetters: 0n,
+} as const;
+
 function unknownStage(name: string, answer: { state: string; problem: string }): Stage {
   const { state, problem } = answer;
-  return { name, state, reason: problem, records: 0n, rate: undefined, lag: undefined, lagMs: 0n };
+  return { ...NOTHING_KNOWN, name, state, reason: problem };
 }
 
 /** Undefined while no partition is known: a service that has just started is not caught up. */

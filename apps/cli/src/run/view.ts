@@ -15,7 +15,7 @@ export interface LiveView {
 /** The stages as a table. */
 export function stageTable(stages: readonly Stage[]): string {
   return renderTable(
-    ["stage", "state", "records", "per second", "lag", "behind"],
+    ["stage", "state", "records", "per second", "lag", "behind", "dead letters"],
     stages.map((stage) => [
       stage.name,
       stage.reason === "" ? stage.state : `${stage.state}: ${stage.reason}`,
@@ -23,6 +23,7 @@ export function stageTable(stages: readonly Stage[]): string {
       stage.rate === undefined ? "" : formatCount(Math.round(stage.rate)),
       stage.lag === undefined ? "?" : formatCount(stage.lag),
       stage.lagMs === 0n ? "" : `${(Number(stage.lagMs) / 1000).toFixed(1)} s`,
+      stage.deadLetters,
     ]),
     48,
   );

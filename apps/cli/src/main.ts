@@ -1,0 +1,24 @@
+import { exitCode, runProgram } from "@hybridge/core";
+import { Command, CommanderError } from "commander";
+import { run } from "./run/run.ts";
+import { runCommand } from "./run/command.ts";
+
+await runProgram("hybridge", async (signal) => {
+  let code: number = exitCode.ok;
+  const program = new Command("hybridge")
+    .description("A hybrid-cloud Kafka pipeline: see README.md")
+    .addCommand(
+      runCommand(async (options) => {
+        code = await run(options, signal);
+      }),
+    );
+  for (const command of [program, ...program.commands]) command.exitOverride();
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    // The text has been printed already: help, or what is wrong with the arguments.
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? exitCode.ok : exitCode.usage;
+  }
+  return code;
+});
