@@ -1,0 +1,162 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { startKafka, type Kafka } from "@hybridge/local";
+import { postAt } from "@hybridge/tweet";
+import { partitionOfKey } from "../src/partition-of-key.ts";
+import { readWithConsoleConsumer, type PrintedRecord } from "./console-consumer.ts";
+import { startIngest, type IngestProcess } from "./ingest-process.ts";
+
+const PARTITIONS = 6;
+const SEED = 11;
+const EPOCH = "2026-11-01T00:00:00Z";
+
+let dir: string;
+let kafka: Kafka;
+
+before(async () => {
+  dir = mkdtempSync(join(tmpdir(), "hybridge-ingest-it-"));
+  kafka = await startKafka({ dir: join(dir, "kafka") });
+});
+
+after(async () => {
+  await kafka.stop();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+function settings(topic: string, more: Record<string, string>): Record<string, string> {
+  return {
+    HYBRIDGE_SOURCE_BOOTSTRAP: kafka.addresses.bootstrap,
+    HYBRIDGE_TOPIC: topic,
+    HYBRIDGE_TOPIC_PARTITIONS: String(PARTITIONS),
+    HYBRIDGE_REPLAY_SEED: String(SEED),
+    HYBRIDGE_REPLAY_EPOCH: EPOCH,
+    HYBRIDGE_REPLAY_RATE: "0",
+    HYBRIDGE_DEAD_LETTER_DIR: join(dir, `dead-letters-${topic}`),
+    ...more,
+  };
+}
+
+async function untilDone(ingest: IngestProcess) {
+  const status = await ingest.until(({ state }) => state === "DONE");
+  assert.ok(status, `ingest ended:\n${ingest.log()}`);
+  return status;
+}
+
+/** What went in, by index, equals what a Java client finds: all of it, once, in order, in its place. */
+function assertDelivered(records: readonly PrintedRecord[], posts: number): void {
+  assert.equal(records.length, posts, "records in the topic");
+  const next: number[] = Array.from({ length: PARTITIONS }, () => 0);
+  const byPartition = Array.from({ length: PARTITIONS }, (_, partition) => {
+    return records.filter((record) => record.partition === partition);
+  });
+  for (let index = 0; index < posts; index++) {
+    const { id, json, schema } = postAt(SEED, index, Date.parse(EPOCH));
+    const partition = partitionOfKey(Buffer.from(id), PARTITIONS);
+    const place = next[partition] ?? 0;
+    next[partition] = place + 1;
+    const record = byPartition[partition]?.[place];
+    assert.equal(record?.key, id, `post ${index}`);
+    assert.equal(record.value, json);
+    assert.equal(record.headers.get("hybridge-schema"), schema);
+    assert.equal(record.headers.get("hybridge-source"), "replay");
+    assert.match(record.headers.get("traceparent") ?? "", /^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$/);
+  }
+}
+
+test("killed at every failpoint and at random, the topic gets every post once", async () => {
+  const topic = "kills";
+  let posts = 0;
+  const failpoints = ["ingest.fenced", "ingest.before-append", "ingest.after-append"];
+  const hits = failpoints.flatMap((name) =>
+    name === "ingest.fenced" ? [name] : [`${name}@1`, `${name}@2`, `${name}@5`],
+  );
+  for (const name of hits) {
+    posts += 1_500;
+    const env = { HYBRIDGE_REPLAY_POSTS: String(posts), HYBRIDGE_BATCH_BYTES_MAX: "16384" };
+    await using ingest = startIngest(settings(topic, { ...env, HYBRIDGE_FAILPOINT: name }));
+    assert.equal((await ingest.ended).signal, "SIGKILL", `${name}\n${ingest.log()}`);
+  }
+  const seed = Date.now() % 1_000_000;
+  for (let round = 0; round < 4; round++) {
+    posts += 4_000;
+    const wanted = BigInt(posts - ((seed >> round) % 3_900));
+    await using ingest = startIngest(settings(topic, { HYBRIDGE_REPLAY_POSTS: String(posts) }));
+    await ingest.until(({ total }) => total >= wanted);
+    ingest.kill("SIGKILL");
+    await ingest.ended;
+  }
+  await using ingest = startIngest(settings(topic, { HYBRIDGE_REPLAY_POSTS: String(posts) }));
+  const status = await untilDone(ingest);
+  assert.equal(Number(status.total), posts, `seed ${seed}`);
+  assertDelivered(await readWithConsoleConsumer(kafka.addresses.bootstrap, topic), posts);
+});
+
+test("a second ingest takes over; the first one ends with the reason", async () => {
+  const topic = "owners";
+  const env = settings(topic, { HYBRIDGE_REPLAY_POSTS: "3000", HYBRIDGE_REPLAY_RATE: "500" });
+  await using first = startIngest(env);
+  await first.until(({ total }) => total > 200n);
+  await using second = startIngest({ ...env, HYBRIDGE_REPLAY_RATE: "0" });
+  await untilDone(second);
+  const end = await first.ended;
+  assert.equal(end.code, 1, first.log());
+  assert.match(first.log(), /owner/);
+  assertDelivered(await readWithConsoleConsumer(kafka.addresses.bootstrap, topic), 3_000);
+});
+
+test("what is no post goes to the dead letters, once, also after a kill", async () => {
+  const topic = "letters";
+  const file = join(dir, "posts.ndjson");
+  const large = `{"id_str":"9","text":"${"x".repeat(2_000_000)}"}`;
+  writeFileSync(file, `{"id_str":"1"}\nnot json\n${large}\n{"id_str":"2"}\n{"text":"no id"}\n`);
+  const env = settings(topic, { HYBRIDGE_REPLAY_FILES: file, HYBRIDGE_REPLAY_POSTS: "100" });
+  {
+    await using killed = startIngest({
+      ...env,
+      HYBRIDGE_FAILPOINT: "ingest.dead-letter-written@2",
+    });
+    assert.equal((await killed.ended).signal, "SIGKILL", killed.log());
+  }
+  await using ingest = startIngest(env);
+  const status = await untilDone(ingest);
+  assert.deepEqual([status.total, status.deadLetters], [100n, 1n]);
+  const letters = readFileSync(
+    join(env["HYBRIDGE_DEAD_LETTER_DIR"] ?? "", "ingest.ndjson"),
+    "utf8",
+  );
+  const codes = letters
+    .trimEnd()
+    .split("\n")
+    .map((line) => {
+      const { item, code, length, base64 } = JSON.parse(line) as Record<string, unknown>;
+      assert.equal(Buffer.from(String(base64), "base64").length, length);
+      return [item, code];
+    });
+  assert.deepEqual(codes, [
+    [2, "NOT_JSON"],
+    [3, "TOO_LARGE"],
+    [5, "NO_ID"],
+  ]);
+  const records = await readWithConsoleConsumer(kafka.addresses.bootstrap, topic);
+  assert.equal(records.length, 100);
+  assert.equal(new Set(records.map(({ key }) => key)).size, 100);
+});
+
+test("a broker that goes away degrades ingest, and it goes on when the broker is back", async () => {
+  const topic = "outage";
+  const env = settings(topic, { HYBRIDGE_REPLAY_POSTS: "2000", HYBRIDGE_REPLAY_RATE: "400" });
+  await using ingest = startIngest(env);
+  await ingest.until(({ total }) => total > 100n);
+  await kafka.kill("SIGKILL");
+  const degraded = await ingest.until(({ state }) => state === "DEGRADED");
+  assert.ok(degraded, ingest.log());
+  assert.notEqual(degraded.reason, "");
+  await kafka.restart();
+  await untilDone(ingest);
+  assertDelivered(await readWithConsoleConsumer(kafka.addresses.bootstrap, topic), 2_000);
+  ingest.kill("SIGTERM");
+  assert.equal((await ingest.ended).code, 0);
+});
