@@ -80,8 +80,6 @@ RETURNS timestamp LANGUAGE sql STABLE STRICT AS
 
 CREATE OR REPLACE FUNCTION ${S}.json_parse(value text) RETURNS jsonb
 LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT value::jsonb $$;
-CREATE OR REPLACE FUNCTION ${S}.json_serialize(value jsonb) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT value::text $$;
 CREATE OR REPLACE FUNCTION ${S}.is_valid_json(value text) RETURNS boolean
 LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT value IS JSON OBJECT $$;
 CREATE OR REPLACE FUNCTION ${S}.is_valid_json_array(value text) RETURNS boolean
@@ -92,12 +90,12 @@ CREATE OR REPLACE FUNCTION ${S}.json_array_length(value text) RETURNS int
 LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT pg_catalog.json_array_length(value::json) $$;
 CREATE OR REPLACE FUNCTION ${S}.json_extract_array_element_text(value text, place int) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT value::json ->> place $$;
-CREATE OR REPLACE FUNCTION ${S}.json_extract_path_text(value text, VARIADIC path text[]) RETURNS text
-LANGUAGE sql IMMUTABLE AS $$
-  SELECT CASE WHEN path[cardinality(path)] IN ('true', 'false')
-      AND path[cardinality(path)] = 'true' AND NOT value IS JSON THEN NULL
-    ELSE coalesce(value::json #>> CASE WHEN path[cardinality(path)] IN ('true', 'false')
-      THEN path[:cardinality(path) - 1] ELSE path END, '') END $$;
+CREATE OR REPLACE FUNCTION ${S}.json_path(null_if_invalid boolean, value text, VARIADIC path text[])
+RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+  IF value IS NULL OR null_if_invalid AND NOT value IS JSON THEN RETURN NULL; END IF;
+  RETURN coalesce(value::json #>> path, '');
+END $$;
 CREATE OR REPLACE FUNCTION ${S}.regexp_count(value text, pattern text) RETURNS int
 LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT pg_catalog.regexp_count(value, pattern) $$;
 CREATE OR REPLACE FUNCTION ${S}.fnv_hash(value text) RETURNS bigint

@@ -27,6 +27,9 @@ const CALLS: Readonly<Record<string, Rewrite>> = {
   LEN: (args) => `length(${args.join(",")})`,
   CHARINDEX: ([needle = "", text = ""]) => `strpos(${text},${needle})`,
   MEDIAN: (args) => `percentile_cont(0.5) WITHIN GROUP (ORDER BY ${args.join(",")})`,
+  // A keyword of PostgreSQL with another meaning.
+  JSON_SERIALIZE: (args) => `(${args.join(",")})::jsonb::text`,
+  JSON_EXTRACT_PATH_TEXT: jsonPath,
   CONVERT: ([type = "", value = ""]) => `CAST(${value} AS ${type})`,
 };
 
@@ -185,6 +188,14 @@ function decode(args: readonly string[]): string {
     text += ` WHEN ${value} IS NOT DISTINCT FROM ${rest[index] ?? ""} THEN ${rest[index + 1] ?? ""}`;
   }
   return `${text}${rest.length % 2 === 1 ? ` ELSE ${rest.at(-1) ?? "NULL"}` : ""} END)`;
+}
+
+/** The last argument may be the flag null_if_invalid instead of a part of the path. */
+function jsonPath(args: readonly string[]): string {
+  const last = args.at(-1)?.toLowerCase();
+  const flagged = last === "true" || last === "false";
+  const path = flagged ? args.slice(0, -1) : args;
+  return `${COMPATIBILITY_SCHEMA}.json_path(${[flagged ? last : "false", ...path].join(",")})`;
 }
 
 function datePart(name: string): Rewrite {
