@@ -1,0 +1,25 @@
+export type {
+  ExecuteOptions,
+  Redshift,
+  RedshiftBatch,
+  RedshiftColumn,
+  RedshiftOptions,
+  RedshiftParameters,
+  RedshiftResult,
+  RedshiftTimeouts,
+  RedshiftValues,
+  RedshiftValueType,
+  TransactionOptions,
+  TransactionResult,
+} from "./api.ts";
+export { redshiftCatalog, type RedshiftCatalogOptions } from "./catalog.ts";
+export {
+  RedshiftAbortedError,
+  RedshiftAccessError,
+  RedshiftConflictError,
+  RedshiftRequestError,
+  RedshiftSchemaError,
+  RedshiftStatementError,
+  RedshiftUnavailableError,
+} from "./errors.ts";
+export { openRedshift } from "./open-redshift.ts";
