@@ -2,8 +2,9 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { S3Client } from "@aws-sdk/client-s3";
 import type { Engine } from "../engine/engine.ts";
-import { EngineError } from "../engine/protocol.ts";
+import { EngineError, type EngineFailure } from "../engine/protocol.ts";
 import type { CopyCommand } from "../sql/copy-command.ts";
+import { BYTES_CHECK } from "../sql/create-table.ts";
 import { SqlRefused } from "../sql/refused.ts";
 import { quoteLiteral, quoteName } from "../sql/tokens.ts";
 import { isTooLong } from "../statements/messages.ts";
@@ -121,7 +122,7 @@ async function loadCsv(job: Load, source: SourceFile, path: string): Promise<num
       table: target.name,
       file: source.url,
       line: Number(where?.[1] ?? 0),
-      column: where?.[2] ?? failure.column ?? "",
+      column: where?.[2] ?? failure.column ?? checkedColumn(failure),
       reason,
     };
     throw new CopyFailed(
@@ -131,6 +132,13 @@ async function loadCsv(job: Load, source: SourceFile, path: string): Promise<num
       { cause: error },
     );
   }
+}
+
+/** The check that stands for a byte length has the name of its column. */
+function checkedColumn(failure: EngineFailure): string {
+  return failure.constraint?.startsWith(BYTES_CHECK) === true
+    ? failure.constraint.slice(BYTES_CHECK.length)
+    : "";
 }
 
 async function note(engine: Engine, failed: CopyFailed, statementId: string): Promise<void> {

@@ -20,7 +20,8 @@ const ACCEPTS: Readonly<Record<string, RegExp>> = {
   timestamp: /^TIMESTAMP(_S|_MS|_NS)?$/,
   timestamptz: /^TIMESTAMP/,
   time: /^TIME$/,
-  bytea: /^BLOB$/,
+  // Text goes into VARBYTE as its UTF-8 bytes.
+  bytea: /^(BLOB|VARCHAR|JSON)$/,
 };
 
 /** Reads Parquet files into CSV that PostgreSQL loads: NULL is empty, every value is quoted. */
@@ -76,7 +77,7 @@ async function toCsv(
   const values = columns.map((column, index) => {
     const name = quoteName(found[index]?.name ?? "");
     if (index >= found.length) return `NULL AS c${index}`;
-    if (column.type === "bytea") return `'\\x' || lower(hex(${name})) AS c${index}`;
+    if (column.type === "bytea") return `'\\x' || hex(${name}) AS c${index}`;
     return `CAST(${name} AS VARCHAR) AS c${index}`;
   });
   await connection.run(
