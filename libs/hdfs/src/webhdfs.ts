@@ -82,7 +82,7 @@ export function openWebHdfs(options: WebHdfsOptions): WebHdfs {
   function urlOf(path: string, op: string, parameters: Parameters): URL {
     const encoded = path.split("/").map(encodeURIComponent).join("/");
     const query = new URLSearchParams({ op, "user.name": options.user, ...parameters });
-    return new URL(`${options.url}/webhdfs/v1${encoded}?${query}`);
+    return new URL(`${options.url}/webhdfs/v1${encoded}?${query.toString()}`);
   }
 
   /** One request to the NameNode; anything but 200 is an error. */

@@ -82,8 +82,7 @@ describe("HDFS itself", () => {
   });
 
   test("a folder that may not be written is refused for good", async () => {
-    const stranger = openWebHdfs({ url: hdfs.addresses.webhdfs, user: "stranger" });
-    await using _ = stranger;
+    await using stranger = openWebHdfs({ url: hdfs.addresses.webhdfs, user: "stranger" });
     const store = hdfsLandingStore(stranger, "/forbidden");
     await assert.rejects(store.writeCut(cut, signal), (error) => {
       assert.ok(error instanceof HybridgeError);

@@ -15,7 +15,7 @@ export interface OtherStatus {
 
 export function otherClient(url: string) {
   const { createClient } = createRequire(import.meta.url)("webhdfs") as {
-    createClient(options: { host: string; port: string; user: string }): OtherWebHdfs;
+    createClient: (options: { host: string; port: string; user: string }) => OtherWebHdfs;
   };
   const { hostname, port } = new URL(url);
   const client = createClient({ host: hostname, port, user: "root" });

@@ -46,7 +46,7 @@ export interface LandingOptions {
 
 /** A landing at work. */
 export interface Landing {
-  status(): LandingStatus;
+  readonly status: () => LandingStatus;
   /** Resolves after an abort of the signal; rejects when landing can never go on. */
   readonly done: Promise<void>;
 }
@@ -93,7 +93,7 @@ class Engine {
   readonly #failure = new AbortController();
   readonly #signal: AbortSignal;
   #heldBytes = 0;
-  #segmentsInFlight = 0;
+  readonly #flights = new Set<Promise<void>>();
   #wakeReader: (() => void) | undefined;
   #running = false;
   #totals = { landed: 0, files: 0, bytes: 0, deadLetters: 0 };
@@ -109,17 +109,21 @@ class Engine {
     this.#ports = { store, encoder, health, encodeInTurn: createTurns() };
   }
 
+  /** Nothing of it is at work any more when this settles: its ports may be closed then. */
   async run(): Promise<void> {
+    let parts: Promise<void>[] = [];
     try {
       await this.#resume();
       this.#running = true;
-      const parts = [this.#read(), this.#tick(), this.#register()];
+      parts = [this.#read(), this.#tick(), this.#register()];
       for (const part of parts) part.catch((error: unknown) => this.#failure.abort(error));
       this.#signal.addEventListener("abort", () => this.#wakeReader?.(), { once: true });
       await Promise.all(parts);
     } catch (error) {
       this.#failure.abort(error);
       if (!this.#options.signal.aborted) throw this.#failure.signal.reason;
+    } finally {
+      await Promise.allSettled([...parts, ...this.#flights]);
     }
   }
 
@@ -220,7 +224,7 @@ class Engine {
     while (this.#heldBytes > this.#options.limits.bufferBytesMax) {
       this.#signal.throwIfAborted();
       this.#cutLargest();
-      if (this.#segmentsInFlight === 0) return;
+      if (this.#flights.size === 0) return;
       await new Promise<void>((resolve) => {
         this.#wakeReader = resolve;
       });
@@ -263,10 +267,8 @@ class Engine {
       schema: encoder.schema,
     };
     lane.inFlight = true;
-    this.#segmentsInFlight += 1;
     const land = () => landSegment(this.#ports, cut, records, this.#signal);
-    const observed = this.#options.observe?.(cut, records, land) ?? land();
-    observed
+    const flight = (this.#options.observe?.(cut, records, land) ?? land())
       .then(
         (entry) => this.#landed(lane, entry),
         (error: unknown) => this.#stopLane(lane, error),
@@ -274,11 +276,12 @@ class Engine {
       .catch((error: unknown) => this.#failure.abort(error))
       .finally(() => {
         lane.inFlight = false;
-        this.#segmentsInFlight -= 1;
+        this.#flights.delete(flight);
         this.#heldBytes -= taken.bytes;
         this.#wakeReader?.();
-        this.#landIfDue(lane);
+        if (!this.#signal.aborted) this.#landIfDue(lane);
       });
+    this.#flights.add(flight);
   }
 
   #landed(lane: Lane, entry: LedgerEntry): void {

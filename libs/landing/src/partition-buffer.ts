@@ -1,6 +1,7 @@
 import { invariant } from "@hybridge/core";
 import { SourceGapError } from "./errors.ts";
 import type { SegmentLimits } from "./limits.ts";
+import { ownedRecords } from "./owned-records.ts";
 import type { Cut, LandingRecord, SourceBatch, TopicPartition } from "./ports.ts";
 
 /** What a segment will be made of: offsets first..last, and the data records among them. */
@@ -77,7 +78,7 @@ export class PartitionBuffer {
       );
     }
     if (this.#records.length === 0) this.#openedAtMs = nowMs;
-    for (const record of batch.records) {
+    for (const record of ownedRecords(batch.records)) {
       this.#records.push(record);
       this.#bytes += recordBytes(record);
       this.#widen(record.timestampMs);

@@ -40,8 +40,8 @@ function start(
   { disk, catalog, source }: World,
   signal: AbortSignal,
   over: Partial<LandingOptions> = {},
-): Landing & { names(): string[] } {
-  const { emit, names } = collectEvents();
+): Landing & { readonly names: () => string[] } {
+  const events = collectEvents();
   const landing = startLanding({
     topic: TOPIC,
     partitions: [0, 1],
@@ -50,11 +50,11 @@ function start(
     encoder: textEncoder(),
     catalog,
     limits,
-    emit,
+    emit: events.emit,
     signal,
     ...over,
   });
-  return { ...landing, names };
+  return { ...landing, names: () => events.names() };
 }
 
 async function until(condition: () => boolean, landing?: Landing): Promise<void> {
@@ -276,8 +276,7 @@ test("memory stays within its budget while the store is away", async () => {
   for (let index = 0; index < 300; index++) {
     w.source.append(index % 2, [textRecord(BigInt(index >> 1), value)]);
   }
-  let away = true;
-  w.disk.fault = (operation) => (away && operation === "create" ? "before" : "none");
+  w.disk.fault = (operation) => (operation === "create" ? "before" : "none");
   const stop = new AbortController();
   const landing = start(w, stop.signal, {
     limits: { ...limits, recordsMax: 1_000, ageMaxMs: 60_000, bufferBytesMax: 40_000 },
@@ -291,7 +290,6 @@ test("memory stays within its budget while the store is away", async () => {
   await until(() => landing.status().state === "DEGRADED", landing);
   await delay(30);
   assert.ok(opened * 1_200 <= 40_000 + 7 * 1_200 + 1_200, `${opened} records were read`);
-  away = false;
   w.disk.fault = () => "none";
   // The last records are below the budget and not due: age would cut them.
   await until(() => landing.status().landed >= 260n, landing);

@@ -8,14 +8,14 @@ import {
   memoryStore,
 } from "../src/testing/index.ts";
 
-landingStoreConformance("memory", async () => {
+landingStoreConformance("memory", () => {
   const disk = memoryDisk();
-  return {
+  return Promise.resolve({
     store: memoryStore(disk),
     reopen: () => Promise.resolve(memoryStore(disk)),
     readBack: (location) => Promise.resolve(disk.files.get(location.replace("memory:/", ""))),
     [Symbol.asyncDispose]: () => Promise.resolve(),
-  };
+  });
 });
 
 test("the position is found in a ledger of many pages", async () => {

@@ -5,5 +5,5 @@ export async function countParquetRows(path: string): Promise<bigint> {
   await using database = await openDatabase("64MB");
   const sql = `SELECT sum(num_rows)::BIGINT AS rows FROM parquet_file_metadata(${quoted(path)})`;
   const [row] = await database.run(sql, `count the rows of ${path}`);
-  return BigInt((row?.["rows"] as bigint | null | undefined) ?? 0n);
+  return (row?.["rows"] as bigint | null | undefined) ?? 0n;
 }

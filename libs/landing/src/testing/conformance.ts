@@ -26,7 +26,7 @@ export function landingStoreConformance(
   open: () => Promise<StoreUnderTest>,
   options: { readonly skip?: string } = {},
 ): void {
-  describe(`landing store: ${name}`, options.skip ? { skip: options.skip } : {}, () => {
+  void describe(`landing store: ${name}`, options.skip ? { skip: options.skip } : {}, () => {
     const signal = new AbortController().signal;
     const run = Date.now().toString(36);
     let subject: StoreUnderTest;
@@ -50,7 +50,7 @@ export function landingStoreConformance(
       ...over,
     });
     const test = (title: string, body: (store: LandingStore) => Promise<void>) => {
-      it(title, async () => {
+      void it(title, async () => {
         topics += 1;
         await body(subject.store);
       });
@@ -71,10 +71,10 @@ export function landingStoreConformance(
 }
 
 interface LedgerTools {
-  test(title: string, body: (store: LandingStore) => Promise<void>): void;
-  cutOf(first: bigint, last: bigint, over?: Partial<Cut>): Cut;
-  land(store: LandingStore, cut: Cut): Promise<LedgerEntry>;
-  reopen(): Promise<LandingStore>;
+  readonly test: (title: string, body: (store: LandingStore) => Promise<void>) => void;
+  readonly cutOf: (first: bigint, last: bigint, over?: Partial<Cut>) => Cut;
+  readonly land: (store: LandingStore, cut: Cut) => Promise<LedgerEntry>;
+  readonly reopen: () => Promise<LandingStore>;
   readonly signal: AbortSignal;
 }
 
@@ -165,10 +165,10 @@ function ledgerCases({ test, cutOf, land, reopen, signal }: LedgerTools): void {
 }
 
 interface FileTools {
-  test(title: string, body: (store: LandingStore) => Promise<void>): void;
-  cutOf(first: bigint, last: bigint): Cut;
-  file(cut: Cut, content: string, hour?: string): ReturnType<typeof encodedFile>;
-  readBack(location: string): Promise<Buffer | undefined>;
+  readonly test: (title: string, body: (store: LandingStore) => Promise<void>) => void;
+  readonly cutOf: (first: bigint, last: bigint) => Cut;
+  readonly file: (cut: Cut, content: string, hour?: string) => ReturnType<typeof encodedFile>;
+  readonly readBack: (location: string) => Promise<Buffer | undefined>;
   readonly signal: AbortSignal;
 }
 

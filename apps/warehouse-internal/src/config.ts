@@ -1,0 +1,49 @@
+import { readConfig, setting, type Config, type Settings } from "@hybridge/core";
+import { warehouseSettings } from "@hybridge/warehouse";
+import { z } from "zod";
+
+/** The settings of warehouse-internal; docs/settings.md derives from them. */
+export const settings = {
+  HYBRIDGE_SOURCE_BOOTSTRAP: {
+    schema: setting.bootstrap("127.0.0.1:9092"),
+    doc: "brokers of the source Kafka, host:port with commas between them",
+  },
+  HYBRIDGE_WEBHDFS_URL: {
+    schema: setting.url("http://127.0.0.1:9870"),
+    doc: "http address of the NameNode, without /webhdfs/v1",
+  },
+  HYBRIDGE_HDFS_DIR: {
+    schema: z
+      .string()
+      .regex(/^(\/[^/]+)+$/, { error: "must be an absolute HDFS path without a slash at its end" })
+      .prefault("/hybridge"),
+    doc: "folder in HDFS: files go to its sub-folder tweets, the ledger to _ledger",
+  },
+  HYBRIDGE_HDFS_USER: {
+    schema: setting.optional(),
+    doc: "user that acts in HDFS (simple authentication); by default the process's own",
+  },
+  HYBRIDGE_HIVE: {
+    schema: setting.bootstrap("127.0.0.1:10000"),
+    doc: "host:port of HiveServer2 (binary transport)",
+  },
+  HYBRIDGE_HIVE_DATABASE: {
+    schema: z
+      .string()
+      .regex(/^[A-Za-z_]\w*$/, { error: "must be letters, digits and underscores" })
+      .prefault("hybridge"),
+    doc: "Hive database of the external table tweets",
+  },
+  HYBRIDGE_REGISTER_INTERVAL_MS: {
+    schema: setting.integer(10, 3_600_000, 2_000),
+    doc: "between two registrations of landed files in Hive",
+  },
+  ...warehouseSettings,
+} as const satisfies Settings;
+
+export type WarehouseInternalConfig = Config<typeof settings>;
+
+/** @throws ConfigError with every problem at once */
+export function readWarehouseInternalConfig(): WarehouseInternalConfig {
+  return readConfig(settings, process.env);
+}

@@ -1,0 +1,47 @@
+import { userInfo } from "node:os";
+import type { Emit } from "@hybridge/core";
+import { hdfsLandingStore, openWebHdfs } from "@hybridge/hdfs";
+import { hiveCatalog, openHive } from "@hybridge/hive";
+import { TABLE_FOLDER } from "@hybridge/landing";
+import { parquetEncoder } from "@hybridge/parquet";
+import { runWarehouse } from "@hybridge/warehouse";
+import type { WarehouseInternalConfig } from "./config.ts";
+
+/** Constructs the HDFS store, the Hive catalog and the encoder, and lands until the signal. */
+export async function runWarehouseInternal(
+  config: WarehouseInternalConfig,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<void> {
+  const folder = config.HYBRIDGE_HDFS_DIR;
+  await using hdfs = openWebHdfs({
+    url: config.HYBRIDGE_WEBHDFS_URL,
+    user: config.HYBRIDGE_HDFS_USER ?? userInfo().username,
+  });
+  await using hive = openHive({ ...hostAndPort(config.HYBRIDGE_HIVE), emit });
+  await using encoder = await parquetEncoder({
+    stagingDirectory: config.HYBRIDGE_STAGING_DIR,
+    compression: "zstd",
+  });
+  const options = {
+    side: "internal",
+    config,
+    bootstrap: config.HYBRIDGE_SOURCE_BOOTSTRAP,
+    registerIntervalMs: config.HYBRIDGE_REGISTER_INTERVAL_MS,
+    store: hdfsLandingStore(hdfs, folder),
+    catalog: hiveCatalog({
+      hive,
+      database: config.HYBRIDGE_HIVE_DATABASE,
+      location: `${folder}/${TABLE_FOLDER}`,
+    }),
+    encoder,
+    emit,
+  } as const;
+  await runWarehouse(options, signal);
+}
+
+/** The first address of a list; the setting's schema has checked its form. */
+function hostAndPort(address: string): { host: string; port: number } {
+  const { hostname, port } = new URL(`thrift://${address.split(",")[0] ?? ""}`);
+  return { host: hostname, port: Number(port) };
+}
