@@ -9,7 +9,7 @@ import { prepareHdfs, startDataNode, startNameNode } from "./hdfs.ts";
 import { startHive } from "./hive.ts";
 import { startKafka } from "./kafka.ts";
 import { reclaim } from "./launch.ts";
-import { isFree } from "./ports.ts";
+import { choosePorts, isFree } from "./ports.ts";
 import { startRedshift } from "./redshift-endpoint.ts";
 import { startS3 } from "./s3.ts";
 import { supervise } from "./supervise.ts";
@@ -102,7 +102,7 @@ interface Starting {
   readonly started: Map<ComponentName, Component<unknown>>;
 }
 
-/** Everything at once; Hive waits for the NameNode, Redshift for S3's address. */
+/** Everything at once; only Hive waits, for the NameNode. */
 async function startAll(starting: Starting): Promise<CloudAddresses> {
   const { dir, signal, ports } = starting;
   const place = (name: ComponentName) => ({
@@ -117,14 +117,14 @@ async function startAll(starting: Starting): Promise<CloudAddresses> {
   const target = kafka("target");
   const nameNode = begin(starting, "namenode", () => startNameNode(hdfs, signal));
   const dataNode = begin(starting, "datanode", () => startDataNode(hdfs, signal));
-  const s3 = begin(starting, "s3", () => startS3(place("s3")));
+  const s3Ports = await choosePorts("s3", folderOf(dir, "s3"), ["http", "https"], ports.s3);
+  const s3 = begin(starting, "s3", () => startS3({ ...place("s3"), ports: s3Ports }));
+  const s3Endpoint = layout.s3.address(s3Ports);
+  const redshift = begin(starting, "redshift", () =>
+    startRedshift({ ...place("redshift"), s3Endpoint }),
+  );
   const hive = nameNode.then(({ addresses }) =>
     begin(starting, "hive", () => startHive({ ...place("hive"), hdfs: addresses })),
-  );
-  const redshift = s3.then(({ addresses: { endpoint } }) =>
-    begin(starting, "redshift", () =>
-      startRedshift({ ...place("redshift"), s3Endpoint: endpoint }),
-    ),
   );
   await Promise.allSettled([source, target, nameNode, dataNode, s3, hive, redshift]);
   signal.throwIfAborted();

@@ -52,6 +52,8 @@ function javaArguments(program: JavaProgram): string[] {
     `-Xmx${program.heapMb}m`,
     "-Xss512k",
     "-XX:+UseSerialGC",
+    // Only the quick compiler: a start costs half of the CPU. A benchmark wants "=4" after it.
+    "-XX:TieredStopAtLevel=1",
     "-XX:+ExitOnOutOfMemoryError",
     "-XX:-UsePerfData",
     `-Djava.io.tmpdir=${program.tmpDir}`,

@@ -18,7 +18,7 @@ export interface KafkaOptions extends ComponentOptions<"broker" | "controller"> 
   readonly name?: string;
   /** Broker settings that come on top of (and before) ours. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** Further JVM options. */
+  /** Further JVM options; ["-XX:TieredStopAtLevel=4"] when the broker's own speed is measured. */
   readonly jvm?: readonly string[];
 }
 
@@ -81,7 +81,6 @@ async function format(
   const command = javaCommand({
     ...program,
     name: "format",
-    options: [...(program.options ?? []), "-XX:TieredStopAtLevel=1"],
     main: "kafka.tools.StorageTool",
     args: ["format", "-t", id, "-c", properties],
   });
