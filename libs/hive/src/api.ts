@@ -74,6 +74,8 @@ export interface ExecuteOptions {
   readonly fetchRowsMax?: number;
   /** The engine itself ends the statement after this long; rounded up to seconds. */
   readonly queryTimeoutMs?: number;
+  /** Hive settings for this statement alone. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** Told as soon as the engine has the statement: its id there, as HiveServer2's log has it. */
   readonly onStarted?: (operationId: string) => void;
 }

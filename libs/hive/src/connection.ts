@@ -1,0 +1,226 @@
+import { connect as connectTcp, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+import { HybridgeError, UnavailableError } from "@hybridge/core";
+import type { HiveOptions } from "./api.ts";
+import { HiveLoginError, HiveProtocolError } from "./errors.ts";
+import { messageSplitter } from "./message-splitter.ts";
+import { frame, plainLogin, saslReader } from "./sasl.ts";
+import {
+  decodeMessage,
+  encodeMessage,
+  isStruct,
+  messageType,
+  struct,
+  textOf,
+  type Encoded,
+  type Message,
+  type Struct,
+} from "./thrift.ts";
+
+/** Above any page that is asked for, below what would endanger the process. */
+const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
+/** TApplicationException.INTERNAL_ERROR: the server's code threw something. */
+const INTERNAL_ERROR = 6;
+
+/**
+ * One connection to HiveServer2. Calls may be made before the earlier ones are answered; the
+ * server answers in order. When the socket is lost, every open call and every later one ends in
+ * an UnavailableError.
+ */
+export interface Connection {
+  readonly open: boolean;
+  /** @throws UnavailableError also when there is no answer in time, which ends the connection */
+  call(method: string, request: Encoded, timeoutMs: number): Promise<Struct>;
+  /** Ends it at once; the server then closes the sessions that were opened through it. */
+  destroy(): void;
+  /** Calls `listener` when the connection has ended, whatever the reason. */
+  onEnd(listener: () => void): void;
+}
+
+interface OpenCall {
+  readonly method: string;
+  readonly resolve: (body: Struct) => void;
+  readonly reject: (error: unknown) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+/** Connects and logs in. @throws UnavailableError, HiveLoginError, or the signal's reason */
+export async function connect(
+  options: HiveOptions,
+  connectMs: number,
+  signal: AbortSignal,
+): Promise<Connection> {
+  signal.throwIfAborted();
+  const address = `${options.host}:${options.port}`;
+  const socket = openSocket(options);
+  // Whatever happens to this socket later, its "error" has a listener.
+  socket.on("error", () => undefined);
+  try {
+    await phase(socket, options.tls ? "secureConnect" : "connect", connectMs, signal, () => {
+      return `cannot connect to HiveServer2 at ${address}${options.tls ? " with TLS" : ""}`;
+    });
+    const reader =
+      options.auth === "nosasl" ? undefined : await logIn(socket, options, connectMs, signal);
+    return connectionOver(socket, address, reader);
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
+}
+
+function openSocket({ host, port, tls }: HiveOptions): Socket {
+  const common = { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 };
+  if (!tls) return connectTcp(common);
+  return connectTls({
+    ...common,
+    rejectUnauthorized: true,
+    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+    ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
+  });
+}
+
+async function logIn(
+  socket: Socket,
+  options: HiveOptions,
+  connectMs: number,
+  signal: AbortSignal,
+): Promise<ReturnType<typeof saslReader>> {
+  const reader = saslReader();
+  socket.write(plainLogin(options.user ?? "hybridge", options.password ?? "anonymous"));
+  while (!reader.loggedIn) {
+    const chunk = await phase(socket, "data", connectMs, signal, () => {
+      const where = `HiveServer2 at ${options.host}:${options.port}`;
+      return `${where} does not answer the log-in; check TLS and hive.server2.authentication`;
+    });
+    reader.push(chunk as Buffer);
+  }
+  return reader;
+}
+
+/** Waits for one event of a socket that is being set up. */
+async function phase(
+  socket: Socket,
+  event: "connect" | "secureConnect" | "data",
+  limitMs: number,
+  signal: AbortSignal,
+  what: () => string,
+): Promise<unknown> {
+  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+  const failed = (cause: unknown) => reject(setUpError(what(), cause));
+  const onEvent = (value: unknown) => {
+    // At once: what comes next belongs to whoever listens next.
+    if (event === "data") socket.pause();
+    resolve(value);
+  };
+  const onClose = () => failed(new Error("the connection was closed"));
+  const onAbort = () => reject(signal.reason);
+  const timer = setTimeout(() => failed(new Error(`no answer in ${limitMs} ms`)), limitMs);
+  socket.once(event, onEvent).once("error", failed).once("close", onClose);
+  signal.addEventListener("abort", onAbort, { once: true });
+  if (event === "data") socket.resume();
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", onAbort);
+    socket.off(event, onEvent).off("error", failed).off("close", onClose);
+  }
+}
+
+/** A certificate that is not trusted, or no TLS where TLS was asked for, is no passing trouble. */
+function setUpError(what: string, cause: unknown): HybridgeError {
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+  return /CERT|SELF_SIGNED|^UNABLE_TO_|^ERR_TLS|^ERR_SSL|^EPROTO/.test(code)
+    ? new HiveLoginError(`${what}; check the server's certificate and the CA file`, { cause })
+    : new UnavailableError(what, { cause });
+}
+
+function connectionOver(
+  socket: Socket,
+  address: string,
+  sasl: ReturnType<typeof saslReader> | undefined,
+): Connection {
+  const splitter = messageSplitter(ANSWER_BYTES_MAX);
+  const calls = new Map<number, OpenCall>();
+  const endListeners: (() => void)[] = [];
+  let sequence = 0;
+  let ended: HybridgeError | undefined;
+
+  function end(error: HybridgeError): void {
+    if (ended) return;
+    ended = error;
+    socket.destroy();
+    for (const call of calls.values()) {
+      clearTimeout(call.timer);
+      call.reject(error);
+    }
+    calls.clear();
+    for (const listener of endListeners) listener();
+  }
+
+  function receive(chunk: Buffer): void {
+    try {
+      for (const payload of sasl ? sasl.push(chunk) : [chunk]) {
+        for (const message of splitter.push(payload)) answer(decodeMessage(message));
+      }
+    } catch (cause) {
+      const known = cause instanceof HiveProtocolError || cause instanceof HiveLoginError;
+      end(known ? cause : new HiveProtocolError(`cannot read what ${address} sends`, { cause }));
+    }
+  }
+
+  function answer(message: Message): void {
+    const call = calls.get(message.sequence);
+    if (call?.method !== message.name) {
+      throw new HiveProtocolError(`HiveServer2 at ${address} answers a ${message.name} unasked`);
+    }
+    calls.delete(message.sequence);
+    clearTimeout(call.timer);
+    if (message.type === messageType.exception) return call.reject(exceptionOf(message, address));
+    const result = message.body[0];
+    if (isStruct(result)) call.resolve(result);
+    else call.reject(new HiveProtocolError(`${address} answers ${message.name} with nothing`));
+  }
+
+  socket.on("data", receive);
+  socket.on("error", (cause) =>
+    end(new UnavailableError(`lost HiveServer2 at ${address}`, { cause })),
+  );
+  socket.on("close", () => end(new UnavailableError(`HiveServer2 at ${address} hung up`)));
+  socket.resume();
+  return {
+    get open() {
+      return ended === undefined;
+    },
+    call(method, request, timeoutMs) {
+      if (ended) return Promise.reject(ended);
+      const { promise, resolve, reject } = Promise.withResolvers<Struct>();
+      const timer = setTimeout(() => {
+        end(
+          new UnavailableError(
+            `HiveServer2 at ${address} did not answer ${method} in ${timeoutMs} ms`,
+          ),
+        );
+      }, timeoutMs);
+      const id = (sequence = (sequence + 1) & 0x7fffffff);
+      calls.set(id, { method, resolve, reject, timer });
+      const message = encodeMessage(messageType.call, method, id, struct({ 1: request }));
+      socket.write(sasl ? frame(message) : message);
+      return promise;
+    },
+    destroy: () =>
+      end(new UnavailableError(`the connection to HiveServer2 at ${address} was ended`)),
+    onEnd(listener) {
+      if (ended) listener();
+      else endListeners.push(listener);
+    },
+  };
+}
+
+function exceptionOf(message: Message, address: string): HybridgeError {
+  const text = textOf(message.body[1]) ?? "no message";
+  const what = `HiveServer2 at ${address} fails in ${message.name}: ${text}`;
+  return message.body[2] === INTERNAL_ERROR
+    ? new UnavailableError(what)
+    : new HiveProtocolError(what);
+}
