@@ -1,0 +1,36 @@
+import { CreateBucketCommand, HeadBucketCommand } from "@aws-sdk/client-s3";
+import type { LandingStore } from "@hybridge/landing";
+import { failureOf, s3Error } from "./errors.ts";
+import type { S3 } from "./open-s3.ts";
+
+/** Creates the bucket if there is none. @throws as the store; S3AccessError when it is another's */
+export async function ensureBucket(s3: S3, bucket: string, signal: AbortSignal): Promise<void> {
+  try {
+    await s3.client.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal: signal });
+    return;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (failureOf(error).status !== 404) throw s3Error(`look at s3://${bucket}`, s3.address, error);
+  }
+  try {
+    await s3.client.send(new CreateBucketCommand({ Bucket: bucket }), { abortSignal: signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    // Another process was faster.
+    if (failureOf(error).name === "BucketAlreadyOwnedByYou") return;
+    throw s3Error(`create s3://${bucket}`, s3.address, error);
+  }
+}
+
+/** The store, which sees to its bucket when its ledger is first read: landing begins with that. */
+export function withBucket(s3: S3, bucket: string, store: LandingStore): LandingStore {
+  let ensured = false;
+  return {
+    ...store,
+    async readLedger(partition, signal) {
+      if (!ensured) await ensureBucket(s3, bucket, signal);
+      ensured = true;
+      return store.readLedger(partition, signal);
+    },
+  };
+}
