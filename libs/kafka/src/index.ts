@@ -9,5 +9,6 @@ export {
 } from "./errors.ts";
 export { readPositions } from "./positions.ts";
 export { openReader } from "./reader.ts";
+export { clusterOptions, clusterSettings } from "./settings.ts";
 export { commitHint, ensureTopic, partitionCount, readOffsets } from "./topics.ts";
 export { openFencedWriter } from "./writer.ts";

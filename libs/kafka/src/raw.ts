@@ -25,4 +25,5 @@ export type { Connection } from "./wire/connection.ts";
 export type { TopicMetadata } from "./wire/metadata.ts";
 export { produceApi, readProduce, writeProduce, type ProducedPartition } from "./wire/produce.ts";
 export { brokerError, errorCode } from "./wire/protocol-errors.ts";
-export { decodeRecords, encodeRecords, recordSize } from "./wire/record.ts";
+export { isSameRecord, joinRecords, scanRecords, type RawRecord } from "./wire/raw-record.ts";
+export { decodeRecords, encodeRecords } from "./wire/record.ts";

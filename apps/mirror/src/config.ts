@@ -1,0 +1,100 @@
+import { readConfig, setting, type Config } from "@hybridge/core";
+import { clusterOptions, clusterSettings } from "@hybridge/kafka";
+import { rpcSettings } from "@hybridge/rpc";
+import { tracingSettings } from "@hybridge/tracing";
+import type { MirrorOptions } from "./mirror.ts";
+import { topicPattern } from "./topics.ts";
+
+const MIB = 1 << 20;
+
+export const settings = {
+  ...clusterSettings("HYBRIDGE_SOURCE", "the source cluster"),
+  ...clusterSettings("HYBRIDGE_TARGET", "the target cluster"),
+  HYBRIDGE_TOPICS: {
+    schema: setting.text("hybrid"),
+    doc: "topics to mirror: regular expressions for whole names, with commas; internal ones never are",
+  },
+  HYBRIDGE_TOPICS_DENY: {
+    schema: setting.optional(),
+    doc: "topics not to mirror although HYBRIDGE_TOPICS matches; same form",
+  },
+  HYBRIDGE_TARGET_PREFIX: {
+    schema: setting.optional(),
+    doc: "put before a topic's name in the target; default: names stay as they are",
+  },
+  HYBRIDGE_MIRROR_ID: {
+    schema: setting.text("hybridge-mirror"),
+    doc: "names this mirror: of two with one id, the later start takes the partitions over",
+  },
+  HYBRIDGE_DEAD_LETTER_TOPIC: {
+    schema: setting.text("hybridge-dead-letters"),
+    doc: "topic in the target for records that it cannot take, with where they come from",
+  },
+  HYBRIDGE_BUFFER_MIB: {
+    schema: setting.integer(8, 4096, 48),
+    doc: "MiB of fetched bytes held at most while the target is slower than the source",
+  },
+  HYBRIDGE_IN_FLIGHT: {
+    schema: setting.integer(1, 64, 8),
+    doc: "produce requests under way at a time per broker of the target",
+  },
+  HYBRIDGE_MERGE: {
+    schema: setting.oneOf(["auto", "off"], "auto"),
+    doc: "auto: small batches that pile up are joined before they go; off: batches go as they are",
+  },
+  HYBRIDGE_MERGE_BELOW_KIB: {
+    schema: setting.integer(1, 1024, 32),
+    doc: "batches from this size on are never joined",
+  },
+  HYBRIDGE_MERGE_TARGET_KIB: {
+    schema: setting.integer(16, 4096, 256),
+    doc: "size up to which small batches are joined",
+  },
+  HYBRIDGE_ON_TRUNCATION: {
+    schema: setting.oneOf(["continue", "stop"], "continue"),
+    doc: "when the source deleted records before they were mirrored: report the range and continue, or stop the partition",
+  },
+  HYBRIDGE_DISCOVER_MS: {
+    schema: setting.integer(200, 600_000, 2_000),
+    doc: "how often to look for new topics and partitions, in milliseconds",
+  },
+  HYBRIDGE_POSITIONS_MS: {
+    schema: setting.integer(50, 60_000, 1_000),
+    doc: "how often positions are written, in milliseconds; a restart compares what came after the last",
+  },
+  ...rpcSettings,
+  ...tracingSettings,
+} as const;
+
+export type MirrorConfig = Config<typeof settings>;
+
+/** @throws ConfigError that lists every problem at once */
+export function readMirrorConfig(env = process.env): MirrorConfig {
+  return readConfig(settings, env);
+}
+
+/** What the mirror itself has to know. @throws ConfigError */
+export function mirrorOptions(config: MirrorConfig): Omit<MirrorOptions, "emit"> {
+  const deny = config.HYBRIDGE_TOPICS_DENY;
+  return {
+    source: clusterOptions(config, "HYBRIDGE_SOURCE", "hybridge-mirror"),
+    target: clusterOptions(config, "HYBRIDGE_TARGET", "hybridge-mirror"),
+    topics: {
+      allow: topicPattern("HYBRIDGE_TOPICS", config.HYBRIDGE_TOPICS),
+      deny: deny === undefined ? undefined : topicPattern("HYBRIDGE_TOPICS_DENY", deny),
+      prefix: config.HYBRIDGE_TARGET_PREFIX ?? "",
+    },
+    mirrorId: config.HYBRIDGE_MIRROR_ID,
+    deadLetterTopic: config.HYBRIDGE_DEAD_LETTER_TOPIC,
+    bufferBytesMax: config.HYBRIDGE_BUFFER_MIB * MIB,
+    depth: config.HYBRIDGE_IN_FLIGHT,
+    merge: {
+      enabled: config.HYBRIDGE_MERGE === "auto",
+      belowBytes: config.HYBRIDGE_MERGE_BELOW_KIB * 1024,
+      targetBytes: config.HYBRIDGE_MERGE_TARGET_KIB * 1024,
+    },
+    onTruncation: config.HYBRIDGE_ON_TRUNCATION,
+    discoverEveryMs: config.HYBRIDGE_DISCOVER_MS,
+    positionsEveryMs: config.HYBRIDGE_POSITIONS_MS,
+  };
+}

@@ -1,0 +1,99 @@
+import { failpoint, retry } from "@hybridge/core";
+import type { KafkaRecord } from "@hybridge/kafka";
+import {
+  brokerError,
+  buildBatch,
+  encodeRecords,
+  errorCode,
+  makeTopic,
+  produceApi,
+  readProduce,
+  writeProduce,
+  type Cluster,
+} from "@hybridge/kafka/raw";
+import type { Route } from "./events.ts";
+
+const NOBODY = { producerId: -1n, producerEpoch: -1, baseSequence: -1 } as const;
+/** Far above what a topic takes by default: records come here because they are large. */
+const MESSAGE_BYTES_MAX = 64 << 20;
+
+/**
+ * The topic for records that the target topic cannot take: key, value and headers as they were,
+ * and before them where they come from and why. A record too large even for it keeps its
+ * coordinates and loses its value, and says so.
+ */
+export class DeadLetters {
+  readonly #cluster: Cluster;
+  readonly #topic: string;
+  #isReady = false;
+
+  constructor(cluster: Cluster, topic: string) {
+    this.#cluster = cluster;
+    this.#topic = topic;
+  }
+
+  /** Resolves when the record is safe there. A crash just after it may bring it twice. */
+  async put(route: Route, record: KafkaRecord, reason: string, signal: AbortSignal): Promise<void> {
+    if (!this.#isReady) {
+      const config = { "max.message.bytes": String(MESSAGE_BYTES_MAX), "retention.ms": "-1" };
+      await makeTopic(this.#cluster, { topic: this.#topic, partitions: 1, config }, signal);
+      this.#isReady = true;
+    }
+    const whole = encode(route, record, reason);
+    const error = await this.#produce(whole, signal);
+    if (error === errorCode.messageTooLarge || error === errorCode.recordListTooLarge) {
+      const bare = encode(
+        route,
+        { ...record, key: null, value: null },
+        `${reason}; value left out`,
+      );
+      await this.#produce(bare, signal);
+    }
+    failpoint("mirror.dead-letter.written");
+  }
+
+  async #produce(batch: Buffer, signal: AbortSignal): Promise<number> {
+    const at = { topic: this.#topic, partition: 0 };
+    return await retry(
+      async () => {
+        const [answer] = await this.#cluster.askLeader(
+          at,
+          produceApi,
+          () => writeProduce([{ ...at, batch }], 30_000),
+          readProduce,
+          signal,
+        );
+        const error = answer?.error ?? -1;
+        if (error === errorCode.none || error === errorCode.messageTooLarge) return error;
+        if (error === errorCode.recordListTooLarge) return error;
+        this.#cluster.forget(this.#topic);
+        throw brokerError(`put a dead letter into ${this.#topic}`, error, answer?.message);
+      },
+      { signal, maxMs: 2_000, tries: 20 },
+    );
+  }
+}
+
+function encode(route: Route, record: KafkaRecord, reason: string): Buffer {
+  const origin = [
+    ["hybridge-source-topic", route.sourceTopic],
+    ["hybridge-source-partition", String(route.partition)],
+    ["hybridge-source-offset", String(record.offset)],
+    ["hybridge-source-timestamp", String(record.timestampMs)],
+    ["hybridge-target-topic", route.targetTopic],
+    ["hybridge-reason", reason],
+  ] as const;
+  const headers = [
+    ...origin.map(([name, value]) => [name, Buffer.from(value)] as const),
+    ...record.headers,
+  ];
+  const timestampMs = Date.now();
+  const { key, value } = record;
+  return buildBatch(encodeRecords([{ key, value, headers, timestampMs }], timestampMs), {
+    ...NOBODY,
+    codec: 0,
+    count: 1,
+    baseTimestamp: BigInt(timestampMs),
+    maxTimestamp: BigInt(timestampMs),
+  });
+}

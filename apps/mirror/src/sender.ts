@@ -1,0 +1,175 @@
+import { failpoint } from "@hybridge/core";
+import {
+  produceApi,
+  readProduce,
+  writeProduce,
+  type Cluster,
+  type Connection,
+  type ProducedPartition,
+} from "@hybridge/kafka/raw";
+
+/** One stamped batch on its way. */
+export interface Shipment {
+  readonly topic: string;
+  readonly partition: number;
+  readonly batch: Buffer;
+  answered(answer: ProducedPartition): void;
+  /** The outcome is unknown. */
+  lost(error: Error): void;
+}
+
+/** Something that has batches for one broker. */
+export interface Shipper {
+  /** The next batch, stamped; undefined when there is none at the moment. */
+  ship(): Shipment | undefined;
+  readonly hasMore: boolean;
+  lost(error: Error): void;
+}
+
+export interface SenderOptions {
+  /** Requests under way per broker. */
+  readonly depth: number;
+  readonly requestBytesMax: number;
+  readonly timeoutMs: number;
+}
+
+/** Sends what partitions have ready: per broker one connection, several requests under way. */
+export class Sender {
+  readonly #cluster: Cluster;
+  readonly #options: SenderOptions;
+  readonly #signal: AbortSignal;
+  readonly #pipelines = new Map<number, Pipeline>();
+
+  constructor(cluster: Cluster, options: SenderOptions, signal: AbortSignal) {
+    this.#cluster = cluster;
+    this.#options = options;
+    this.#signal = signal;
+  }
+
+  /** Says that a partition has something for the broker that leads it. */
+  ready(leader: number, shipper: Shipper): void {
+    let pipeline = this.#pipelines.get(leader);
+    if (!pipeline) {
+      pipeline = new Pipeline(this.#cluster, leader, this.#options, this.#signal);
+      this.#pipelines.set(leader, pipeline);
+    }
+    pipeline.ready(shipper);
+  }
+}
+
+class Pipeline {
+  readonly #cluster: Cluster;
+  readonly #leader: number;
+  readonly #options: SenderOptions;
+  readonly #signal: AbortSignal;
+  readonly #ready = new Set<Shipper>();
+  #connection: Connection | undefined;
+  #isConnecting = false;
+  #isScheduled = false;
+  #underWay = 0;
+
+  constructor(cluster: Cluster, leader: number, options: SenderOptions, signal: AbortSignal) {
+    this.#cluster = cluster;
+    this.#leader = leader;
+    this.#options = options;
+    this.#signal = signal;
+  }
+
+  ready(shipper: Shipper): void {
+    this.#ready.add(shipper);
+    if (this.#isScheduled) return;
+    // One answer of the source brings batches of many partitions: let all of them board.
+    this.#isScheduled = true;
+    queueMicrotask(() => {
+      this.#isScheduled = false;
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    if (this.#isConnecting || this.#signal.aborted) return;
+    if (!this.#connection?.alive) {
+      if (this.#ready.size > 0) void this.#connect();
+      return;
+    }
+    while (this.#underWay < this.#options.depth && this.#ready.size > 0) {
+      const shipments = this.#load();
+      if (shipments.length > 0) this.#send(this.#connection, shipments);
+    }
+  }
+
+  /** One batch of each partition that has one, in turn, up to the size of a request. */
+  #load(): Shipment[] {
+    const shipments: Shipment[] = [];
+    let bytes = 0;
+    for (const shipper of this.#ready) {
+      // Taken out and put back at the end, so that the next request begins with the others.
+      this.#ready.delete(shipper);
+      const shipment = shipper.ship();
+      if (shipment) {
+        shipments.push(shipment);
+        bytes += shipment.batch.length;
+      }
+      if (bytes >= this.#options.requestBytesMax) {
+        if (shipper.hasMore) this.#ready.add(shipper);
+        break;
+      }
+      if (shipper.hasMore) waitingTurn.push(shipper);
+    }
+    for (const shipper of waitingTurn.splice(0)) this.#ready.add(shipper);
+    return shipments;
+  }
+
+  #send(connection: Connection, shipments: readonly Shipment[]): void {
+    const { timeoutMs } = this.#options;
+    this.#underWay += 1;
+    connection
+      .request(produceApi, writeProduce(shipments, timeoutMs), { timeoutMs: timeoutMs + 5_000 })
+      .then(readProduce)
+      .then(
+        (answers) => {
+          this.#underWay -= 1;
+          deliver(shipments, answers);
+        },
+        (error: unknown) => {
+          this.#underWay -= 1;
+          for (const shipment of shipments) shipment.lost(error as Error);
+        },
+      )
+      .finally(() => this.#pump());
+    failpoint("mirror.produce.sent");
+  }
+
+  async #connect(): Promise<void> {
+    this.#isConnecting = true;
+    try {
+      this.#connection = await this.#cluster.connection(this.#leader, "produce", this.#signal);
+      this.#connection.require(produceApi);
+    } catch (error) {
+      const waiting = [...this.#ready];
+      this.#ready.clear();
+      for (const shipper of waiting) shipper.lost(error as Error);
+    } finally {
+      this.#isConnecting = false;
+    }
+    this.#pump();
+  }
+}
+
+/** Scratch space of Pipeline.#load, which does not wait and so is never run twice at once. */
+const waitingTurn: Shipper[] = [];
+
+function deliver(shipments: readonly Shipment[], answers: readonly ProducedPartition[]): void {
+  // The broker answers in the order of the request, unless it groups by topic: look it up then.
+  for (const [index, shipment] of shipments.entries()) {
+    const inPlace = answers[index];
+    const answer =
+      inPlace?.topic === shipment.topic && inPlace.partition === shipment.partition
+        ? inPlace
+        : answers.find(
+            ({ topic, partition }) => topic === shipment.topic && partition === shipment.partition,
+          );
+    if (answer) shipment.answered(answer);
+    else shipment.lost(new Error("the broker's answer leaves a partition out"));
+  }
+}

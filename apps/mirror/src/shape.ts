@@ -1,0 +1,152 @@
+import type { KafkaRecord } from "@hybridge/kafka";
+import {
+  decodeRecords,
+  joinRecords,
+  scanRecords,
+  type Batch,
+  type RawRecord,
+} from "@hybridge/kafka/raw";
+
+/** `count` records from `sourceOffset` on, without a gap. */
+export interface SourceRun {
+  readonly sourceOffset: bigint;
+  readonly count: number;
+}
+
+/** A batch as it can be produced, but for its stamp. */
+export interface Sendable {
+  readonly kind: "batch";
+  readonly bytes: Buffer;
+  readonly count: number;
+  /** The source offsets of its records, in order. */
+  readonly runs: readonly SourceRun[];
+  /** The source offset after it. */
+  readonly next: bigint;
+  /** Not to be joined with others: it is being found out which record the target refuses. */
+  readonly alone?: boolean;
+}
+
+/** A record that the target cannot take. */
+export interface Rejected {
+  readonly kind: "rejected";
+  readonly record: KafkaRecord;
+  readonly reason: string;
+}
+
+export interface ShapeOptions {
+  /** Records before this source offset are not wanted: a fetch answers with whole batches. */
+  readonly from: bigint;
+  /** What the target takes, in bytes per batch. */
+  readonly bytesMax: number;
+  /** Source offsets of records that the target refused. */
+  readonly refused: ReadonlyMap<bigint, string>;
+  /** A source offset in a batch that the target refused: send the batch's records one by one. */
+  readonly suspect: bigint | undefined;
+}
+
+/**
+ * Makes of a source batch what goes to the target: nearly always the batch itself, untouched.
+ * Records are looked at only when the batch
+ * - was compacted: the broker wants `lastOffsetDelta == count - 1`, and would accept an
+ *   uncompressed batch with inner gaps and hand out its offsets twice;
+ * - has the log append time: the target would show the producers' times instead;
+ * - begins before the position, is too large, or was refused.
+ */
+export function shape(batch: Batch, options: ShapeOptions): (Sendable | Rejected)[] {
+  if (batch.count === 0) return [];
+  const isSuspect =
+    options.suspect !== undefined &&
+    batch.baseOffset <= options.suspect &&
+    options.suspect <= batch.lastOffset;
+  const isPlain =
+    batch.isDense &&
+    !batch.isLogAppendTime &&
+    batch.baseOffset >= options.from &&
+    batch.bytes.length <= options.bytesMax &&
+    !isSuspect &&
+    options.refused.size === 0;
+  if (isPlain) {
+    const { baseOffset, count } = batch;
+    return [asItIs(batch.bytes, [{ sourceOffset: baseOffset, count }], batch.lastOffset + 1n)];
+  }
+  const all = scanRecords(batch);
+  const records = all.filter(
+    ({ offset }) => offset >= options.from && !options.refused.has(offset),
+  );
+  const parts: (Sendable | Rejected)[] = [];
+  const refused = all.filter(({ offset }) => offset >= options.from && options.refused.has(offset));
+  for (const { offset } of refused) {
+    parts.push(reject(batch, offset, options.refused.get(offset) ?? "refused"));
+  }
+  const next = batch.lastOffset + 1n;
+  if (isSuspect) {
+    for (const record of records) {
+      const [part] = cut(batch, [record], options.bytesMax, record.offset + 1n);
+      if (part) parts.push(part.kind === "batch" ? { ...part, alone: true } : part);
+    }
+  } else if (
+    records.length === all.length &&
+    !batch.isLogAppendTime &&
+    batch.bytes.length <= options.bytesMax &&
+    hasOnlyTailGap(records, batch.baseOffset)
+  ) {
+    parts.push(asItIs(batch.bytes, runsOf(records), next));
+  } else if (records.length > 0) parts.push(...cut(batch, records, options.bytesMax, next));
+  return parts.sort((a, b) => (firstOffset(a) < firstOffset(b) ? -1 : 1));
+}
+
+function firstOffset(part: Sendable | Rejected): bigint {
+  return part.kind === "batch" ? (part.runs[0]?.sourceOffset ?? part.next) : part.record.offset;
+}
+
+function asItIs(bytes: Buffer, runs: readonly SourceRun[], next: bigint): Sendable {
+  let count = 0;
+  for (const run of runs) count += run.count;
+  return { kind: "batch", bytes, count, runs, next };
+}
+
+/** The stamp writes lastOffsetDelta, so a gap behind the last record needs no new encoding. */
+function hasOnlyTailGap(records: readonly RawRecord[], baseOffset: bigint): boolean {
+  const last = records.at(-1);
+  return last !== undefined && last.offset - baseOffset === BigInt(records.length - 1);
+}
+
+/** Joins records into one batch if it fits, else into two, and so on. */
+function cut(
+  batch: Batch,
+  records: readonly RawRecord[],
+  bytesMax: number,
+  next: bigint,
+): (Sendable | Rejected)[] {
+  const [first] = records;
+  if (first === undefined) return [];
+  const bytes = joinRecords(records, batch.codec);
+  if (bytes.length <= bytesMax) return [asItIs(bytes, runsOf(records), next)];
+  if (records.length === 1) {
+    const reason = `${bytes.length} bytes, the target takes ${bytesMax}`;
+    return [reject(batch, first.offset, reason)];
+  }
+  const half = records.length >> 1;
+  const middle = records[half]?.offset ?? next;
+  return [
+    ...cut(batch, records.slice(0, half), bytesMax, middle),
+    ...cut(batch, records.slice(half), bytesMax, next),
+  ];
+}
+
+function reject(batch: Batch, offset: bigint, reason: string): Rejected {
+  const record = decodeRecords(batch).find((candidate) => candidate.offset === offset);
+  if (record === undefined) throw new RangeError(`no record has the offset ${offset}`);
+  return { kind: "rejected", record, reason };
+}
+
+/** The source offsets of records as runs without gaps. */
+export function runsOf(records: readonly RawRecord[]): SourceRun[] {
+  const runs: { sourceOffset: bigint; count: number }[] = [];
+  for (const { offset } of records) {
+    const last = runs.at(-1);
+    if (last && last.sourceOffset + BigInt(last.count) === offset) last.count += 1;
+    else runs.push({ sourceOffset: offset, count: 1 });
+  }
+  return runs;
+}

@@ -1,0 +1,23 @@
+import type { Emit } from "@hybridge/core";
+import { startRpcServer } from "@hybridge/rpc";
+import { mirrorOptions, type MirrorConfig } from "./config.ts";
+import { Mirror } from "./mirror.ts";
+import { mirrorService } from "./rpc/mirror-service.ts";
+
+/** Runs the mirror and its gRPC service until the signal is aborted. */
+export async function runMirror(
+  config: MirrorConfig,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<void> {
+  const mirror = new Mirror({ ...mirrorOptions(config), emit });
+  await using server = await startRpcServer({ config, services: [mirrorService(mirror)], emit });
+  server.setServing(true);
+  emit({
+    name: "service.listening",
+    level: "info",
+    message: `mirror serves gRPC on ${server.address}`,
+    fields: { address: server.address },
+  });
+  await mirror.run(signal);
+}

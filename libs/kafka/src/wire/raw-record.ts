@@ -1,0 +1,114 @@
+import { MalformedError } from "../errors.ts";
+import { buildBatch, type Batch } from "./batch.ts";
+import { compress, decompress } from "./compression.ts";
+
+/**
+ * A record whose place in its batch is known and whose content is not looked at: `bytes` from
+ * `from` to `to` are key, value and headers as they were encoded, whatever they hold.
+ */
+export interface RawRecord {
+  readonly offset: bigint;
+  readonly timestampMs: number;
+  readonly bytes: Buffer;
+  readonly from: number;
+  readonly to: number;
+}
+
+const NOBODY = { producerId: -1n, producerEpoch: -1, baseSequence: -1 } as const;
+
+/** The records of a batch, found but not decoded; with the timestamps that consumers see. */
+export function scanRecords(batch: Batch): RawRecord[] {
+  const bytes = decompress(batch.codec, batch.payload);
+  const { baseOffset, count } = batch;
+  if (count < 0 || count * 7 > bytes.length) throw damaged(batch);
+  const base = Number(batch.baseTimestamp);
+  const appended = batch.isLogAppendTime ? Number(batch.maxTimestamp) : undefined;
+  const records: RawRecord[] = [];
+  const cursor = { at: 0 };
+  for (let index = 0; index < count; index++) {
+    const length = readSigned(bytes, cursor);
+    const to = cursor.at + length;
+    if (length < 6 || to > bytes.length) throw damaged(batch);
+    cursor.at += 1; // attributes: none are defined
+    const timestampMs = appended ?? base + readSigned(bytes, cursor);
+    if (appended !== undefined) readSigned(bytes, cursor);
+    const offset = baseOffset + BigInt(readSigned(bytes, cursor));
+    if (cursor.at > to) throw damaged(batch);
+    records.push({ offset, timestampMs, bytes, from: cursor.at, to });
+    cursor.at = to;
+  }
+  if (cursor.at !== bytes.length) throw damaged(batch);
+  return records;
+}
+
+/** True when two records carry the same key, value, headers and timestamp, byte for byte. */
+export function isSameRecord(a: RawRecord, b: RawRecord): boolean {
+  return (
+    a.timestampMs === b.timestampMs &&
+    a.to - a.from === b.to - b.from &&
+    a.bytes.compare(b.bytes, b.from, b.to, a.from, a.to) === 0
+  );
+}
+
+/** A batch of these records, dense, with their timestamps as create time. To be stamped. */
+export function joinRecords(records: readonly RawRecord[], codec: number): Buffer {
+  const baseMs = records[0]?.timestampMs ?? 0;
+  let maxMs = baseMs;
+  let room = 0;
+  for (const record of records) {
+    if (record.timestampMs > maxMs) maxMs = record.timestampMs;
+    room += record.to - record.from + 25; // length 5, attributes 1, two deltas 10 and 5: at most 21
+  }
+  const payload = Buffer.allocUnsafe(room);
+  let at = 0;
+  for (const [index, record] of records.entries()) {
+    const delta = record.timestampMs - baseMs;
+    const body = 1 + signedSize(delta) + signedSize(index) + (record.to - record.from);
+    at = writeSigned(payload, at, body);
+    payload[at++] = 0;
+    at = writeSigned(payload, at, delta);
+    at = writeSigned(payload, at, index);
+    at += record.bytes.copy(payload, at, record.from, record.to);
+  }
+  return buildBatch(compress(codec, payload.subarray(0, at)), {
+    ...NOBODY,
+    codec,
+    count: records.length,
+    baseTimestamp: BigInt(baseMs),
+    maxTimestamp: BigInt(maxMs),
+  });
+}
+
+function damaged(batch: Batch): MalformedError {
+  return new MalformedError(
+    `look through the batch at offset ${batch.baseOffset}: its ${batch.count} records do not fit its ${batch.bytes.length} bytes`,
+  );
+}
+
+function readSigned(bytes: Buffer, cursor: { at: number }): number {
+  let byte = bytes[cursor.at++] ?? 0;
+  if (byte < 0x80) return byte & 1 ? -((byte + 1) / 2) : byte / 2;
+  let value = byte & 0x7f;
+  for (let factor = 128; byte > 0x7f; factor *= 128) {
+    if (factor > 2 ** 63 || cursor.at > bytes.length) throw new MalformedError("decode a varint");
+    byte = bytes[cursor.at++] ?? 0;
+    value += (byte & 0x7f) * factor;
+  }
+  // Beyond 2^53 a double would round; no clock says so.
+  return value % 2 === 1 ? -((value + 1) / 2) : value / 2;
+}
+
+function signedSize(value: number): number {
+  let zigzag = value < 0 ? -2 * value - 1 : 2 * value;
+  let size = 1;
+  for (; zigzag > 0x7f; size++) zigzag = Math.floor(zigzag / 128);
+  return size;
+}
+
+function writeSigned(bytes: Buffer, offset: number, value: number): number {
+  let at = offset;
+  let zigzag = value < 0 ? -2 * value - 1 : 2 * value;
+  for (; zigzag > 0x7f; zigzag = Math.floor(zigzag / 128)) bytes[at++] = (zigzag % 128) | 0x80;
+  bytes[at++] = zigzag;
+  return at;
+}
