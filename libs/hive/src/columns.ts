@@ -4,6 +4,7 @@ import type { HiveColumn, HiveValues, HiveValueType } from "./api.ts";
 import { HiveProtocolError } from "./errors.ts";
 import {
   isList,
+  isMap,
   isStruct,
   structsOf,
   textOf,
@@ -69,10 +70,10 @@ export function columnsOf(schema: Decoded | undefined): HiveColumn[] {
 
 /** `(10,2)` of a decimal, `(20)` of a varchar, or nothing. */
 function qualified(qualifiers: Decoded | undefined): string {
-  if (!(qualifiers instanceof Map)) return "";
+  if (!isMap(qualifiers)) return "";
   const number = (name: string) => {
-    const value: unknown = qualifiers.get(name);
-    return isStruct(value as Decoded) ? (value as Struct)[1] : undefined;
+    const value = qualifiers.get(name);
+    return isStruct(value) ? value[1] : undefined;
   };
   const [precision, scale] = [number("precision"), number("scale")];
   const length = number("characterMaximumLength");
@@ -105,12 +106,12 @@ export function batchOf(rowSet: Decoded | undefined, columns: readonly HiveColum
 
 /** One TColumn: a union of eight lists, of which one is set. */
 function valuesOf(column: HiveColumn, field: Struct): HiveValues {
-  for (const [id, value] of Object.entries(field)) {
+  for (const [member, elementType] of ELEMENT_TYPES.entries()) {
+    const value = field[member];
     const view = isStruct(value) ? value[1] : undefined;
-    if (!isStruct(value) || !isList(view) || view.elementType !== ELEMENT_TYPES[Number(id)])
-      continue;
+    if (!isStruct(value) || !isList(view) || view.elementType !== elementType) continue;
     const nullRows = nullRowsOf(value[2], view.count);
-    const values = listOf(column.type, Number(id), view, nullRows);
+    const values = listOf(column.type, member, view, nullRows);
     if (values) return values;
   }
   throw new HiveProtocolError(
@@ -135,7 +136,10 @@ function listOf(
       return member === 6 ? { list: "doubles", values: doubles(view), nullRows } : undefined;
     case "bytes":
       return member >= 7 ? { list: "bytes", values: buffers(view), nullRows } : undefined;
-    default:
+    case "decimal":
+    case "string":
+    case "timestamp":
+    case "date":
       return member === 7 ? { list: "strings", values: texts(view), nullRows } : undefined;
   }
 }

@@ -176,9 +176,9 @@ function connectionOver(
     }
     calls.delete(message.sequence);
     clearTimeout(call.timer);
-    if (message.type === messageType.exception) return call.reject(exceptionOf(message, address));
     const result = message.body[0];
-    if (isStruct(result)) call.resolve(result);
+    if (message.type === messageType.exception) call.reject(exceptionOf(message, address));
+    else if (isStruct(result)) call.resolve(result);
     else call.reject(new HiveProtocolError(`${address} answers ${message.name} with nothing`));
   }
 

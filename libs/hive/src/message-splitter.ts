@@ -104,7 +104,10 @@ function* skipList(bytes: Bytes, depth: number): Scan {
   const count = bytes.buffer.readInt32BE(bytes.at + 1);
   bytes.at += 5;
   const width = FIXED_WIDTH[type];
-  if (width !== undefined) return advance(bytes, width * count);
+  if (width !== undefined) {
+    advance(bytes, width * count);
+    return;
+  }
   if (type !== ttype.string) {
     for (let index = 0; index < count; index++) yield* skipValue(bytes, type, depth);
     return;

@@ -240,12 +240,14 @@ async function finish(run: Run, operation: Operation | undefined): Promise<void>
   run.ended = true;
   run.stopListening();
   const { pool, timeouts } = run.engine;
-  if (!operation) return pool.release(run.session, true);
-  const closed = await closeOperation(run.session.connection, operation, timeouts.answerMs).then(
+  const closed = operation
+    ? closeOperation(run.session.connection, operation, timeouts.answerMs)
+    : Promise.resolve();
+  const clean = await closed.then(
     () => true,
     () => false,
   );
-  pool.release(run.session, closed);
+  pool.release(run.session, clean);
 }
 
 /**
@@ -258,8 +260,10 @@ function abandon(run: Run): void {
   run.ended = true;
   run.stopListening();
   const { engine, session, operation } = run;
-  const failed = !session.connection.open;
-  if (!operation || failed) return engine.pool.release(session, false);
+  if (!operation || !session.connection.open) {
+    engine.pool.release(session, false);
+    return;
+  }
   const work = cancelElsewhere(engine, operation)
     .catch(() => undefined) // Cutting the connection below does the same, only later.
     .finally(() => engine.pool.release(session, false));

@@ -140,12 +140,11 @@ export function isList(value: Decoded | undefined): value is ListView {
 }
 
 export function isStruct(value: Decoded | undefined): value is Struct {
-  return (
-    typeof value === "object" &&
-    !Buffer.isBuffer(value) &&
-    !(value instanceof Map) &&
-    !isList(value)
-  );
+  return typeof value === "object" && !Buffer.isBuffer(value) && !isMap(value) && !isList(value);
+}
+
+export function isMap(value: Decoded | undefined): value is ReadonlyMap<string, Decoded> {
+  return value instanceof Map;
 }
 
 export function textOf(value: Decoded | undefined): string | undefined {
@@ -233,10 +232,8 @@ function readMap(cursor: Cursor, depth: number): ReadonlyMap<string, Decoded> {
   const map = new Map<string, Decoded>();
   for (let index = 0; index < count; index++) {
     const key = readValue(cursor, keyType, depth);
-    map.set(
-      Buffer.isBuffer(key) ? key.toString() : String(key),
-      readValue(cursor, valueType, depth),
-    );
+    // Every map of HiveServer2 has texts as keys.
+    map.set(textOf(key) ?? "", readValue(cursor, valueType, depth));
   }
   return map;
 }
