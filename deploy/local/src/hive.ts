@@ -122,7 +122,13 @@ function hiveSite(dir: string, port: number): Record<string, string> {
     "hive.support.concurrency": "false",
     "hive.compactor.initiator.on": "false",
     "hive.compactor.cleaner.on": "false",
+    // The tables of Derby are made when they are first used, which direct SQL does not expect.
+    "hive.metastore.try.direct.sql": "false",
+    "metastore.try.direct.sql": "false",
+    // Counts come from the files, never from statistics that may be old.
     "hive.stats.autogather": "false",
+    "hive.stats.fetch.column.stats": "false",
+    "hive.compute.query.using.stats": "false",
     "hive.metastore.disallow.incompatible.col.type.changes": "false",
   };
 }
@@ -143,4 +149,6 @@ logger.native.name = org.apache.hadoop.util.NativeCodeLoader
 logger.native.level = error
 logger.functions.name = org.apache.hadoop.hive.ql.exec.FunctionRegistry
 logger.functions.level = error
+logger.tez.name = org.apache.tez.common
+logger.tez.level = error
 `;
