@@ -155,13 +155,12 @@ test("a crash before or after any effect loses nothing and doubles nothing", asy
 test("a store that is away makes it degraded, and it goes on afterwards", async () => {
   const w = world();
   const wanted = fill(w.source, 0, 5);
-  let away = true;
-  w.disk.fault = (operation) => (away && operation === "createFromFile" ? "before" : "none");
+  w.disk.fault = (operation) => (operation === "createFromFile" ? "before" : "none");
   const stop = new AbortController();
   const landing = start(w, stop.signal);
   await until(() => landing.status().state === "DEGRADED", landing);
   assert.match(landing.status().reason, /store is away/);
-  away = false;
+  w.disk.fault = () => "none";
   await until(() => landing.status().queryable === 5n, landing);
   assert.equal(landing.status().state, "RUNNING");
   assert.deepEqual(rowsIn(w.disk), wanted);
