@@ -60,7 +60,7 @@ export function s3Error(attempted: string, address: string, error: unknown): S3E
   const options = { cause: error };
   if (name === "NoSuchBucket") {
     const advice = "Create the bucket, or correct its name.";
-    return new S3BucketError(`${attempted}: ${address} has no such bucket. ${advice}`, options);
+    return new S3BucketError(`${attempted}: ${address}: ${said}. ${advice}`, options);
   }
   if (ACCESS_CODE.has(name) || status === 401 || status === 403) {
     const advice = "Check the credentials, the clock, and the rights on the bucket.";

@@ -20,6 +20,9 @@ export interface S3 extends AsyncDisposable {
   readonly address: string;
 }
 
+const nothing = () => undefined;
+const silent = { trace: nothing, debug: nothing, info: nothing, warn: nothing, error: nothing };
+
 /** Connects to nothing yet: the first request does. */
 export function openS3(options: S3Options): S3 {
   const { endpoint, region, credentials, connectMs = 3_000, silenceMs = 30_000 } = options;
@@ -30,6 +33,8 @@ export function openS3(options: S3Options): S3 {
     requestHandler: { connectionTimeout: connectMs, socketTimeout: silenceMs },
     // Enough for a connection that the other side had closed; longer waits are the caller's.
     maxAttempts: 2,
+    // The SDK would warn on the console about what we raise as errors.
+    logger: silent,
   });
   return {
     client,
