@@ -1,4 +1,5 @@
 import { readConfig, setting, type Config, type Settings } from "@hybridge/core";
+import { clusterSettings } from "@hybridge/kafka";
 import { rpcSettings } from "@hybridge/rpc";
 import { tracingSettings } from "@hybridge/tracing";
 import { seedMax } from "@hybridge/tweet";
@@ -6,10 +7,7 @@ import { z } from "zod";
 
 /** The settings of ingest; docs/settings.md derives from them. */
 export const settings = {
-  HYBRIDGE_SOURCE_BOOTSTRAP: {
-    schema: setting.bootstrap("127.0.0.1:9092"),
-    doc: "brokers of the source Kafka, host:port with commas between them",
-  },
+  ...clusterSettings("HYBRIDGE_SOURCE", "the source cluster"),
   HYBRIDGE_TOPIC: { schema: setting.text("hybrid"), doc: "topic that posts go to" },
   HYBRIDGE_TOPIC_PARTITIONS: {
     schema: setting.integer(1, 10_000, 6),

@@ -2,6 +2,7 @@ import type { FencedWriter, RecordToSend } from "@hybridge/kafka";
 import type { RecordTrace } from "@hybridge/tracing";
 import { headerNames } from "@hybridge/tweet";
 import { openLane, type Lane, type LaneOptions, type Parcel } from "./lane.ts";
+import { trackLoad, type Load } from "./load.ts";
 import { partitionOfKey } from "./partition-of-key.ts";
 import { formatSequence, sequenceHeader, WINDOW, type ResumePoint } from "./resume.ts";
 import type { PostSource, SourcePost } from "./source.ts";
@@ -38,61 +39,18 @@ export interface Publisher extends Disposable {
 
 export function openPublisher(options: PublisherOptions): Publisher {
   const { resume } = options;
-  const fixed: readonly Header[] = [[headerNames.source, Buffer.from(options.source.kind)]];
-  let bytesInFlight = 0;
-  let postsInFlight = 0;
-  let failure: { readonly error: unknown } | undefined;
+  const load = trackLoad(options.bytesMax);
+  const lanes = Array.from({ length: resume.partitions }, (_, partition) =>
+    openLane(laneOptions(options, partition, load)),
+  );
   /** Ordinals below this fit into the window; recomputed only when one does not. */
   let windowEnd = -1;
-  let wake: (() => void) | undefined;
-
-  const settled = (parcels: readonly Parcel[]) => {
-    postsInFlight -= parcels.length;
-    for (const { bytes } of parcels) bytesInFlight -= bytes;
-    wake?.();
-  };
-  const laneOptions = (partition: number): LaneOptions => ({
-    lingerMs: options.lingerMs,
-    batchBytesMax: options.batchBytesMax,
-    append: (records) => options.writer.append(partition, records),
-    onAcknowledged: (parcels) => {
-      for (const { endTrace } of parcels) endTrace();
-      options.onAcknowledged(parcels.length);
-      settled(parcels);
-    },
-    onRefused: async (parcel, error) => {
-      await options.onRefused(parcel, error);
-      settled([parcel]);
-    },
-    onFailure: (error) => {
-      failure ??= { error };
-      wake?.();
-    },
-  });
-  const lanes = Array.from({ length: resume.partitions }, (_, partition) =>
-    openLane(laneOptions(partition)),
-  );
-
   const hasRoom = (ordinal: number): boolean => {
-    if (bytesInFlight >= options.bytesMax) return false;
+    if (load.isFull()) return false;
     if (ordinal < windowEnd) return true;
     windowEnd = oldestOf(lanes, ordinal) + WINDOW;
     return ordinal < windowEnd;
   };
-  const untilWoken = async (signal: AbortSignal) => {
-    const { promise, resolve } = Promise.withResolvers<undefined>();
-    const stop = () => resolve(undefined);
-    wake = stop;
-    signal.addEventListener("abort", stop, { once: true });
-    await promise;
-    signal.removeEventListener("abort", stop);
-    wake = undefined;
-  };
-  const check = (signal: AbortSignal) => {
-    if (failure) throw failure.error;
-    signal.throwIfAborted();
-  };
-
   return {
     async accept(posts, signal) {
       let leftOut = 0;
@@ -103,26 +61,19 @@ export function openPublisher(options: PublisherOptions): Publisher {
           leftOut += 1;
           continue;
         }
-        check(signal);
-        while (!hasRoom(post.ordinal)) {
-          await untilWoken(signal);
-          check(signal);
-        }
-        const parcel = parcelOf(post, key, fixed, options);
-        bytesInFlight += parcel.bytes;
-        postsInFlight += 1;
+        load.check(signal);
+        while (!hasRoom(post.ordinal)) await load.change(signal);
+        const parcel = parcelOf(post, key, options);
+        load.add(parcel);
         lanes[partition]?.push(parcel);
       }
       return leftOut;
     },
     async settle(signal) {
-      check(signal);
-      while (postsInFlight > 0) {
-        await untilWoken(signal);
-        check(signal);
-      }
+      load.check(signal);
+      while (load.posts() > 0) await load.change(signal);
     },
-    inFlight: () => postsInFlight,
+    inFlight: load.posts,
     oldestWaitMs() {
       const since = lanes.flatMap((lane) => lane.waitingSince() ?? []);
       return since.length === 0 ? 0 : performance.now() - Math.min(...since);
@@ -133,22 +84,35 @@ export function openPublisher(options: PublisherOptions): Publisher {
   };
 }
 
+function laneOptions(options: PublisherOptions, partition: number, load: Load): LaneOptions {
+  return {
+    lingerMs: options.lingerMs,
+    batchBytesMax: options.batchBytesMax,
+    append: (records) => options.writer.append(partition, records),
+    onAcknowledged: (parcels) => {
+      for (const { endTrace } of parcels) endTrace();
+      options.onAcknowledged(parcels.length);
+      load.settle(parcels);
+    },
+    onRefused: async (parcel, error) => {
+      await options.onRefused(parcel, error);
+      load.settle([parcel]);
+    },
+    onFailure: load.fail,
+  };
+}
+
 type Header = RecordToSend["headers"][number];
 
 /** Key, headers and batch overhead of a record, roughly. */
 const OVERHEAD_BYTES = 256;
 
-function parcelOf(
-  post: SourcePost,
-  key: Buffer,
-  fixed: readonly Header[],
-  options: PublisherOptions,
-): Parcel {
+function parcelOf(post: SourcePost, key: Buffer, options: PublisherOptions): Parcel {
   const { source, resume } = options;
   const sequence = formatSequence(source.stream, post.ordinal, resume.partitions);
   const trace = options.startTrace(post);
   const headers: Header[] = [
-    ...fixed,
+    [headerNames.source, Buffer.from(source.kind)],
     [headerNames.schema, Buffer.from(post.schema)],
     [sequenceHeader, Buffer.from(sequence)],
     [headerNames.traceparent, Buffer.from(trace.traceparent)],

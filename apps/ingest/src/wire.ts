@@ -1,5 +1,11 @@
 import { systemClock, type Emit } from "@hybridge/core";
-import { ensureTopic, openFencedWriter, openReader, readOffsets } from "@hybridge/kafka";
+import {
+  clusterOptions,
+  ensureTopic,
+  openFencedWriter,
+  openReader,
+  readOffsets,
+} from "@hybridge/kafka";
 import { startRpcServer } from "@hybridge/rpc";
 import { startRecordTrace } from "@hybridge/tracing";
 import type { IngestConfig } from "./config.ts";
@@ -38,7 +44,7 @@ export async function wireIngest(config: IngestConfig, emit: Emit): Promise<Inge
       runIngest(
         {
           kafka: { openReader, openFencedWriter, ensureTopic, readOffsets },
-          cluster: { bootstrap: config.HYBRIDGE_SOURCE_BOOTSTRAP, clientId: "hybridge-ingest" },
+          cluster: clusterOptions(config, "HYBRIDGE_SOURCE", "hybridge-ingest"),
           topic,
           partitions: config.HYBRIDGE_TOPIC_PARTITIONS,
           compression: config.HYBRIDGE_COMPRESSION,
