@@ -23,7 +23,8 @@ export interface JavaProgram {
 /** The folder of a component's jars. @throws ComponentsMissingError */
 export function jarDir(component: JavaComponent): string {
   const dir = join(cacheDir(), "components", component);
-  if (!existsSync(dir)) {
+  // The set-up leaves this stamp when it has checked every file.
+  if (!existsSync(join(dir, ".verified.json"))) {
     throw new ComponentsMissingError(
       `the Java programs of ${component} are not in ${dir}; \`npm run setup\` fetches them`,
     );
