@@ -1,0 +1,2 @@
+export { PARTITIONS, TOPIC, TRACEPARENT, writePosts, type Written } from "./posts.ts";
+export { startWarehouse, type End, type WarehouseProcess } from "./warehouse-process.ts";
