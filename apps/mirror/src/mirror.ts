@@ -158,7 +158,8 @@ export class Mirror {
     const failed = new Set<PartitionMirror>();
     const runs = new Set<Promise<void>>();
     let failure: unknown;
-    while (!signal.aborted && failure === undefined) {
+    const isStopped = () => signal.aborted;
+    while (!isStopped() && failure === undefined) {
       try {
         for (const partition of await this.#findNew(shared, signal)) {
           const run = partition.run(signal).finally(() => {
@@ -168,13 +169,14 @@ export class Mirror {
           runs.add(run);
         }
         this.#state = "RUNNING";
+        this.#recovered();
       } catch (error) {
-        if (signal.aborted) break;
+        if (isStopped()) break;
         if (retryOf(error) === "never") throw error;
         this.#degraded("a cluster does not answer", error);
       }
       await systemClock.sleep(discoverEveryMs, signal).catch(() => undefined);
-      if (!signal.aborted && failed.size > 0 && failed.size === this.partitions.size) {
+      if (!isStopped() && failed.size > 0 && failed.size === this.partitions.size) {
         failure = allStopped([...failed]);
       }
     }

@@ -139,7 +139,8 @@ export class PartitionMirror implements Shipper {
 
   /** Runs until the signal is aborted or the partition cannot go on; never throws. */
   async run(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
+    const isStopped = () => signal.aborted;
+    while (!isStopped()) {
       const broken = new Promise<never>((_, reject) => {
         this.#interrupt = reject;
       });
@@ -154,8 +155,7 @@ export class PartitionMirror implements Shipper {
         await broken;
       } catch (error) {
         this.#drop();
-        if (signal.aborted) return;
-        if (this.#giveUp(error)) return;
+        if (isStopped() || this.#giveUp(error)) return;
         await this.#backOff(error, signal);
       } finally {
         signal.removeEventListener("abort", stop);

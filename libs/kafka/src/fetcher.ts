@@ -125,11 +125,14 @@ export class Fetcher {
 
   async #assign(): Promise<void> {
     const { cluster, signal } = this.#options;
-    const names = [...new Set([...this.#unassigned].map(({ topic }) => topic))];
+    // Those that come while the cluster is asked have their turn in the next round.
+    const waiting = [...this.#unassigned];
+    const names = [...new Set(waiting.map(({ topic }) => topic))];
     const metadata = await cluster.describe(names, signal);
     const topics = new Map(metadata.topics.map((topic) => [topic.name, topic]));
     let orphan: Error | undefined;
-    for (const subscription of [...this.#unassigned]) {
+    for (const subscription of waiting) {
+      if (!this.#unassigned.has(subscription)) continue;
       const { topic: name, partition } = subscription;
       const topic = topics.get(name);
       if (topic?.error === errorCode.none && subscription.topicId !== undefined) {

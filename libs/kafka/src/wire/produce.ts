@@ -19,9 +19,13 @@ export interface ProducedPartition {
   readonly message: string | null;
 }
 
-/** Produce v9, acks=all, not transactional. The batches are sent as they are, without a copy. */
-export function writeProduce(batches: readonly ProducePartition[], timeoutMs: number) {
-  const writer = new ProtocolWriter(256).compactString(null).i16(-1).i32(timeoutMs);
+/** Produce v9, acks=all. The batches are sent as they are, without a copy. */
+export function writeProduce(
+  batches: readonly ProducePartition[],
+  timeoutMs: number,
+  transactionalId: string | null = null,
+): ProtocolWriter {
+  const writer = new ProtocolWriter(256).compactString(transactionalId).i16(-1).i32(timeoutMs);
   const topics = [...Map.groupBy(batches, (entry) => entry.topic)];
   writer.array(topics, (topic, [name, entries]) => {
     topic.compactString(name).array(entries, (item, { partition, batch }) => {

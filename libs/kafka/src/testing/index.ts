@@ -1,0 +1,3 @@
+export { compareTopics, MismatchError, type Comparison } from "./oracle.ts";
+export { produceBatches, TransactionalProducer } from "./producer.ts";
+export { randomRecords, seededRandom, type Random } from "./workload.ts";
