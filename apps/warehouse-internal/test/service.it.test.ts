@@ -125,6 +125,7 @@ const failpoints = [
   "landing.after-commit",
   "landing.before-register",
   "landing.after-register",
+  "hive.before-position",
   "hdfs.after-create",
   "hdfs.before-rename",
   "hdfs.after-rename",
@@ -150,7 +151,10 @@ test("components that go away while it runs are waited for", async () => {
   await hdfs.nameNode.kill();
   await writePosts(cluster(), written, 30, signal);
   await service.until((status) => status.state === "DEGRADED" && /store/.test(status.reason));
-  await hdfs.nameNode.restart();
+  await Promise.all([hdfs.nameNode.restart(), hive.kill()]);
+  await writePosts(cluster(), written, 30, signal);
+  await service.until((status) => /catalog/.test(status.reason) && !/store/.test(status.reason));
+  await hive.restart();
   await kafka.kill();
   await kafka.restart();
   await writePosts(cluster(), written, 30, signal);
