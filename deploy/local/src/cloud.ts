@@ -1,6 +1,6 @@
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync } from "node:fs";
 import { ConfigError } from "@hybridge/core";
+import { removeAddresses, writeAddresses, type CloudAddresses } from "./addresses.ts";
 import { componentNames, folderOf, layout, type ComponentName } from "./cloud-layout.ts";
 import { cloudStatus, type ComponentStatus } from "./cloud-status.ts";
 import { pidFileOf, type Component } from "./component.ts";
@@ -13,22 +13,6 @@ import { choosePorts, isFree } from "./ports.ts";
 import { startRedshift } from "./redshift-endpoint.ts";
 import { startS3 } from "./s3.ts";
 import { supervise } from "./supervise.ts";
-
-/** Where the components answer. */
-export interface CloudAddresses {
-  /** Kafka, host:port. */
-  readonly source: string;
-  readonly target: string;
-  /** http://host:port, where /webhdfs/v1 is. */
-  readonly webhdfs: string;
-  /** hdfs://host:port */
-  readonly hdfs: string;
-  /** HiveServer2, host:port. */
-  readonly hive: string;
-  /** http URLs. */
-  readonly s3: string;
-  readonly redshift: string;
-}
 
 export interface LocalCloudOptions {
   /** Data, logs, pid files and addresses.json of all components. */
@@ -49,8 +33,6 @@ export interface LocalCloud extends AsyncDisposable {
   status(): Promise<readonly ComponentStatus[]>;
 }
 
-const ADDRESS_FILE = "addresses.json";
-
 /**
  * Starts two Kafka clusters, HDFS, Hive, S3 and the Redshift endpoint, all at once, and keeps them
  * running: one that ends is started again on its data.
@@ -61,6 +43,7 @@ const ADDRESS_FILE = "addresses.json";
 export async function startLocalCloud(options: LocalCloudOptions): Promise<LocalCloud> {
   const { dir, onEvent } = options;
   mkdirSync(dir, { recursive: true });
+  removeAddresses(dir);
   for (const name of componentNames) {
     await reclaim(pidFileOf(folderOf(dir, name), name), name, 10_000);
   }
@@ -77,14 +60,14 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
   const supervisors = [...started.values()].map((component) =>
     supervise(component, onEvent, stopping.signal),
   );
-  writeFileSync(join(dir, ADDRESS_FILE), JSON.stringify(addresses, undefined, 2) + "\n");
+  writeAddresses(dir, addresses);
   return {
     addresses,
     components,
     status: () => cloudStatus(dir),
     async [Symbol.asyncDispose]() {
       stopping.abort(new DOMException("the local cloud is stopped", "AbortError"));
-      rmSync(join(dir, ADDRESS_FILE), { force: true });
+      removeAddresses(dir);
       await Promise.all(supervisors);
       await stopAll(started);
     },

@@ -57,3 +57,8 @@ export function componentEnvironment(): Record<string, string> {
   }
   return env;
 }
+
+/** The environment of this program, for a process that takes its place. */
+export function inheritedEnvironment(): NodeJS.ProcessEnv {
+  return process.env;
+}

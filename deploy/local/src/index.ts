@@ -3,12 +3,14 @@ export { startHdfs, type Hdfs, type HdfsAddresses, type HdfsOptions } from "./hd
 export { startS3, type S3, type S3Options } from "./s3.ts";
 export { startHive, type Hive, type HiveOptions } from "./hive.ts";
 export { startRedshift, type Redshift, type RedshiftOptions } from "./redshift-endpoint.ts";
+export { startLocalCloud, type LocalCloud, type LocalCloudOptions } from "./cloud.ts";
+export { readAddresses, type CloudAddresses } from "./addresses.ts";
 export {
-  startLocalCloud,
-  type CloudAddresses,
-  type LocalCloud,
-  type LocalCloudOptions,
-} from "./cloud.ts";
+  holderOf,
+  startDetachedCloud,
+  stopDetachedCloud,
+  type DetachedOptions,
+} from "./detached-cloud.ts";
 export { cloudStatus, type ComponentStatus } from "./cloud-status.ts";
 export { cacheDir, localSettings } from "./config.ts";
 export type { ComponentName } from "./cloud-layout.ts";

@@ -1,18 +1,10 @@
 import { spawn } from "node:child_process";
-import {
-  closeSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { closeSync, mkdirSync, openSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { identify, isAlive, type ProcessIdentity } from "./process-identity.ts";
-import { readPidFile } from "./pid-file.ts";
+import { readPidFile, writePidFile } from "./pid-file.ts";
 import { ComponentFailedError, FolderInUseError } from "./errors.ts";
 
 export interface LaunchSpec {
@@ -106,7 +98,8 @@ export async function launch(spec: LaunchSpec): Promise<Running> {
     const cause = await exited.catch((error: unknown) => error);
     throw new ComponentFailedError(`${spec.name}: ${spec.command} could not be started`, { cause });
   }
-  writePidFile(spec.pidFile, identity);
+  const owner = identify(process.pid);
+  if (owner) writePidFile(spec.pidFile, { process: identity, owner });
   const kill = async (signal: NodeJS.Signals) => {
     if (exit !== undefined) return;
     child.kill(signal);
@@ -158,11 +151,6 @@ function killGroup(pid: number): void {
   } catch {
     // Already gone.
   }
-}
-
-function writePidFile(path: string, identity: ProcessIdentity): void {
-  const owner = identify(process.pid);
-  writeFileSync(path, JSON.stringify({ process: identity, owner }) + "\n");
 }
 
 function rotate(logFile: string): void {

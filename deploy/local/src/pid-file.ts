@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { z } from "zod";
 import type { ProcessIdentity } from "./process-identity.ts";
 
@@ -18,4 +18,10 @@ export function readPidFile(path: string): PidFile | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** In one step, so that no reader sees half of it. */
+export function writePidFile(path: string, file: PidFile): void {
+  writeFileSync(`${path}.new`, JSON.stringify(file) + "\n");
+  renameSync(`${path}.new`, path);
 }

@@ -94,8 +94,9 @@ describe("wire", () => {
 });
 
 describe("validation", () => {
-  const refuses = (title: string, input: Partial<ExecuteStatementInput>, message: RegExp) =>
-    it(title, () => assert.rejects(send(input), { name: "ValidationException", message }));
+  const refuses = (title: string, input: Partial<ExecuteStatementInput>, message: RegExp) => {
+    void it(title, () => assert.rejects(send(input), { name: "ValidationException", message }));
+  };
   refuses("an empty statement", { Sql: "" }, /sql/);
   refuses("a statement over 100 kB", { Sql: `SELECT '${"x".repeat(100_000)}'` }, /100kB/);
   refuses("an empty parameter value", { Parameters: [{ name: "a", value: "" }] }, /value/);
@@ -328,11 +329,11 @@ describe("results", () => {
        'x'::varchar(20) h, 'x'::char(3) i, date '2026-11-23' j, timestamp '2026-11-23 10:00:00.5' k,
        json_parse('{"a":1}') l`,
     );
-    const { ColumnMetadata, Records } = await h.client.send(
-      new GetStatementResultCommand({ Id: done.Id }),
-    );
+    const result = await h.client.send(new GetStatementResultCommand({ Id: done.Id }));
+    const columns = result.ColumnMetadata ?? [];
+    const [row = []] = result.Records ?? [];
     assert.deepEqual(
-      ColumnMetadata?.map((c) => c.typeName),
+      columns.map((c) => c.typeName),
       [
         "int2",
         "int4",
@@ -348,10 +349,10 @@ describe("results", () => {
         "super",
       ],
     );
-    assert.deepEqual([ColumnMetadata?.[5]?.precision, ColumnMetadata?.[5]?.scale], [10, 2]);
-    assert.equal(ColumnMetadata?.[7]?.length, 20);
-    assert.deepEqual(Records?.[0]?.slice(5, 7), [{ stringValue: "1.50" }, { booleanValue: true }]);
-    assert.deepEqual(Records?.[0]?.[10], { stringValue: "2026-11-23 10:00:00.5" });
+    assert.deepEqual([columns[5]?.precision, columns[5]?.scale], [10, 2]);
+    assert.equal(columns[7]?.length, 20);
+    assert.deepEqual(row.slice(5, 7), [{ stringValue: "1.50" }, { booleanValue: true }]);
+    assert.deepEqual(row[10], { stringValue: "2026-11-23 10:00:00.5" });
   });
   it("tell NULL from the empty text", async () => {
     assert.deepEqual(await h.rows("SELECT NULL, ''"), [[null, ""]]);

@@ -257,7 +257,7 @@ describe("COPY of Parquet by manifest", () => {
          WHEN MATCHED THEN UPDATE SET name = stage.name
          WHEN NOT MATCHED THEN INSERT VALUES (stage.id, stage.name, stage.even, stage.at, stage.ratio)`,
     ];
-    for (const _ of [1, 2]) {
+    for (let times = 0; times < 2; times++) {
       const done = await h.batch(load);
       assert.equal(done.Status, "FINISHED", done.Error);
       assert.deepEqual(await h.rows("SELECT count(*) FROM target"), [[100]]);

@@ -71,9 +71,9 @@ describe("a killed endpoint", () => {
     assert.deepEqual(await readRows(client, await run("SELECT a FROM kept")), [[1]]);
   });
 
-  it("knows of each statement that was in flight whether it was committed", async () => {
+  it("knows of each statement that was in flight whether it was committed", async (t) => {
     const seed = Number(process.env["HYBRIDGE_TEST_SEED"] ?? Date.now() % 100_000);
-    console.log(`seed ${seed}`);
+    t.diagnostic(`seed ${seed}`);
     const random = generator(seed);
     for (let round = 0; round < 3; round++) {
       const ids: string[] = [];

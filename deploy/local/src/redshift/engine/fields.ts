@@ -91,7 +91,7 @@ function encodeValue(oid: number, value: string | null): string {
       return `{"doubleValue":${Number.isFinite(Number(value)) ? value : JSON.stringify(value)}}`;
     case "booleanValue":
       return `{"booleanValue":${value === "t"}}`;
-    default:
+    case "stringValue":
       return `{"stringValue":${JSON.stringify(oid === 17 ? value.replace(/^\\x/, "") : value)}}`;
   }
 }

@@ -183,7 +183,7 @@ function translateType(words: readonly Token[]): { type: string; bytes?: number 
 function columnAttributes(words: readonly Token[]): string {
   const kept: string[] = [];
   for (let index = 0; index < words.length; index++) {
-    const key = words[index]?.key;
+    const key = words[index]?.key ?? "";
     const open = words[index + 1]?.text === "(";
     switch (key) {
       case "ENCODE":

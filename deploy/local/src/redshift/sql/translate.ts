@@ -29,7 +29,7 @@ export function translate(tokens: readonly Token[]): Plan {
     throw new SqlRefused("cannot insert multiple commands into a prepared statement");
   }
   const words = significant(statement);
-  switch (words[0]?.key) {
+  switch (words[0]?.key ?? "") {
     case "SELECT":
     case "WITH":
     case "VALUES":
