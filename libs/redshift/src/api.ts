@@ -35,7 +35,7 @@ export type RedshiftValueType =
 export interface RedshiftColumn {
   /** As the statement names it; two columns may have the same name. */
   readonly name: string;
-  /** Redshift's own, in lower case: int8, numeric, varchar, timestamp, super. */
+  /** Redshift's own, in lower case with its qualifiers: int8, numeric(10,2), varchar(20), super. */
   readonly engineType: string;
   readonly type: RedshiftValueType;
 }
@@ -108,8 +108,9 @@ export interface Redshift extends AsyncDisposable {
   /**
    * Runs one statement and returns when its rows can be fetched.
    *
-   * @throws RedshiftStatementError when Redshift refuses or fails it; RedshiftConflictError,
-   * RedshiftUnavailableError (trying again helps); RedshiftAccessError; the signal's reason
+   * @throws RedshiftStatementError when Redshift refuses or fails it; RedshiftUnavailableError,
+   * RedshiftConflictError, RedshiftInterruptedError, RedshiftAbortedError when trying again helps;
+   * RedshiftAccessError, RedshiftRequestError; the signal's reason
    */
   execute(sql: string, options: ExecuteOptions): Promise<RedshiftResult>;
   /**

@@ -6,30 +6,6 @@ export class RedshiftUnavailableError extends HybridgeError {
   readonly retry = "backoff";
 }
 
-/** A transaction met another one that changed the same tables; it can be run again. */
-export class RedshiftConflictError extends HybridgeError {
-  readonly code = "REDSHIFT_CONFLICT";
-  readonly retry = "backoff";
-}
-
-/** Redshift refused a statement, or failed while it ran it. */
-export class RedshiftStatementError extends HybridgeError {
-  readonly code = "REDSHIFT_STATEMENT";
-  readonly retry = "never";
-  readonly statementId: string;
-
-  constructor(message: string, statementId: string, options?: ErrorOptions) {
-    super(message, options);
-    this.statementId = statementId;
-  }
-}
-
-/** Somebody else, or Redshift itself, ended a statement before it had finished. */
-export class RedshiftAbortedError extends HybridgeError {
-  readonly code = "REDSHIFT_ABORTED";
-  readonly retry = "backoff";
-}
-
 /** The Data API does not accept the credentials, or they lack a right. */
 export class RedshiftAccessError extends HybridgeError {
   readonly code = "REDSHIFT_ACCESS";
@@ -46,4 +22,44 @@ export class RedshiftRequestError extends HybridgeError {
 export class RedshiftSchemaError extends HybridgeError {
   readonly code = "REDSHIFT_SCHEMA";
   readonly retry = "never";
+}
+
+/** A statement as the Data API knows it. */
+export interface StatementIdentity {
+  readonly id: string;
+  readonly createdAtMs: number;
+}
+
+/** Redshift had the statement, and it has ended without success: nothing of it is in effect. */
+export abstract class StatementEndedError extends HybridgeError {
+  readonly statement: StatementIdentity;
+
+  constructor(message: string, statement: StatementIdentity) {
+    super(message);
+    this.statement = statement;
+  }
+}
+
+/** Redshift refused a statement, or failed while it ran it, and will again. */
+export class RedshiftStatementError extends StatementEndedError {
+  readonly code = "REDSHIFT_STATEMENT";
+  readonly retry = "never";
+}
+
+/** A transaction met another one that changed the same tables; it can be run again. */
+export class RedshiftConflictError extends StatementEndedError {
+  readonly code = "REDSHIFT_CONFLICT";
+  readonly retry = "backoff";
+}
+
+/** A statement failed for what passes by itself: S3 away, a restart, a full disk. */
+export class RedshiftInterruptedError extends StatementEndedError {
+  readonly code = "REDSHIFT_INTERRUPTED";
+  readonly retry = "backoff";
+}
+
+/** Somebody else, or Redshift itself, cancelled a statement. */
+export class RedshiftAbortedError extends StatementEndedError {
+  readonly code = "REDSHIFT_ABORTED";
+  readonly retry = "backoff";
 }

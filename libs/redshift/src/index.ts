@@ -17,6 +17,7 @@ export {
   RedshiftAbortedError,
   RedshiftAccessError,
   RedshiftConflictError,
+  RedshiftInterruptedError,
   RedshiftRequestError,
   RedshiftSchemaError,
   RedshiftStatementError,
