@@ -1,0 +1,63 @@
+import { SqlParameterError } from "./errors.ts";
+import type { ParameterValue } from "./parameters.ts";
+import type { Engine } from "./tokens.ts";
+
+/** What posts to count; what is empty does not filter. */
+export interface TweetFilter {
+  readonly lang: string;
+  /** Without "#". */
+  readonly hashtag: string;
+  /** ISO 8601; inclusive. */
+  readonly createdFrom: string;
+  /** ISO 8601; exclusive. */
+  readonly createdTo: string;
+}
+
+const ISO = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?$/;
+
+/**
+ * SQL that counts posts, each id once, without those that were ever deleted; to be prepared with
+ * its parameters.
+ *
+ * @param table as SQL names it
+ * @throws SqlParameterError for a time that is none
+ */
+export function countTweetsSql(
+  engine: Engine,
+  table: string,
+  filter: TweetFilter,
+): { readonly sql: string; readonly parameters: Map<string, ParameterValue> } {
+  const conditions: string[] = ["op = 'upsert'"];
+  const parameters = new Map<string, ParameterValue>();
+  const add = (name: string, value: string, condition: string) => {
+    if (value === "") return;
+    parameters.set(name, value);
+    conditions.push(condition);
+  };
+  add("lang", filter.lang, "lang = :lang");
+  // The column is a JSON array in text: an element stands in it between quotes, escaped as JSON does.
+  const tag = filter.hashtag === "" ? "" : JSON.stringify(filter.hashtag.toLowerCase());
+  const found =
+    engine === "hive" ? "INSTR(LOWER(hashtags), :tag)" : "STRPOS(LOWER(hashtags), :tag)";
+  add("tag", tag, `${found} > 0`);
+  add("from", utc("created_from", filter.createdFrom), "created_at >= CAST(:from AS TIMESTAMP)");
+  add("to", utc("created_to", filter.createdTo), "created_at < CAST(:to AS TIMESTAMP)");
+  const sql =
+    `SELECT COUNT(*) FROM (SELECT id FROM ${table} GROUP BY id ` +
+    `HAVING SUM(CASE WHEN op = 'delete' THEN 1 ELSE 0 END) = 0 ` +
+    `AND SUM(CASE WHEN ${conditions.join(" AND ")} THEN 1 ELSE 0 END) > 0) counted`;
+  return { sql, parameters };
+}
+
+/** A time as both engines write it: UTC, without a zone. */
+function utc(name: string, value: string): string {
+  if (value === "") return "";
+  const zoned = /T.*(Z|[+-]\d\d:\d\d)$/.test(value) || !value.includes("T") ? value : `${value}Z`;
+  const at = ISO.test(value) ? Date.parse(zoned) : Number.NaN;
+  if (!Number.isFinite(at)) {
+    throw new SqlParameterError(
+      `${name} is ${JSON.stringify(value)}, which is not an ISO 8601 time such as 2026-11-23T09:00:00Z`,
+    );
+  }
+  return new Date(at).toISOString().replace("T", " ").replace("Z", "");
+}
