@@ -84,8 +84,11 @@ function* skipStruct(bytes: Bytes, depth: number): Scan {
 
 function* skipValue(bytes: Bytes, type: number, depth: number): Scan {
   const width = FIXED_WIDTH[type];
-  if (width !== undefined) bytes.at += width;
-  else if (type === ttype.string) yield* skipText(bytes);
+  if (width !== undefined) {
+    bytes.at += width;
+    // A count is believed only as far as bytes come for it.
+    while (bytes.filled < bytes.at) yield;
+  } else if (type === ttype.string) yield* skipText(bytes);
   else if (type === ttype.struct) yield* skipStruct(bytes, depth);
   else if (type === ttype.list || type === ttype.set) yield* skipList(bytes, depth);
   else if (type === ttype.map) yield* skipMap(bytes, depth);
