@@ -1,5 +1,6 @@
 import { exitCode, runProgram } from "@hybridge/core";
 import { Command, CommanderError } from "commander";
+import { localCommand } from "./local.ts";
 import { run } from "./run/run.ts";
 import { runCommand } from "./run/command.ts";
 
@@ -11,8 +12,13 @@ await runProgram("hybridge", async (signal) => {
       runCommand(async (options) => {
         code = await run(options, signal);
       }),
+    )
+    .addCommand(
+      localCommand(signal, (exit) => {
+        code = exit;
+      }),
     );
-  for (const command of [program, ...program.commands]) command.exitOverride();
+  for (const command of family(program)) command.exitOverride();
   try {
     await program.parseAsync();
   } catch (error) {
@@ -22,3 +28,8 @@ await runProgram("hybridge", async (signal) => {
   }
   return code;
 });
+
+function* family(command: Command): Generator<Command> {
+  yield command;
+  for (const child of command.commands) yield* family(child);
+}
