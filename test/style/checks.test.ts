@@ -16,6 +16,7 @@ import { checkTables, writeTables } from "./tables.ts";
 // Each check is shown what it must find: a check that finds nothing by mistake looks like success.
 
 const ENV = "process.env";
+const HOME = "/home";
 
 function repositoryOf(t: TestContext, files: Readonly<Record<string, string>>): Repository {
   const root = mkdtempSync(join(tmpdir(), "hybridge-style-"));
@@ -103,7 +104,7 @@ test("habits: the environment, silent skips, places of machines", (t) => {
         "libs/a/src/a.ts": `const a = ${ENV}["X"];\n`,
         "libs/a/src/config.ts": `const a = ${ENV}["X"];\n`,
         "libs/a/test/a.test.ts": `test.only("x");\ntest("y", { skip: true });\ntest("z", { skip: "no Java" });\n${ENV};\n`,
-        "libs/a/src/b.ts": `const a = "${"/home"}/somebody/x";\n`,
+        "libs/a/src/b.ts": `const a = "${HOME}/somebody/x";\n`,
       }),
     ),
   );

@@ -121,6 +121,6 @@ export function* matchesIn(
 ): Generator<{ line: number; match: RegExpExecArray }> {
   for (const match of file.text.matchAll(pattern)) {
     const line = file.text.slice(0, match.index).split("\n").length;
-    yield { line, match: match as RegExpExecArray };
+    yield { line, match };
   }
 }

@@ -1,4 +1,5 @@
 import { failpoint, isAbort } from "@hybridge/core";
+import type { RecordTrace } from "@hybridge/tracing";
 import { RecordTooLargeError, type RecordToSend } from "@hybridge/kafka";
 
 /** A post on its way into its partition. */
@@ -6,7 +7,7 @@ export interface Parcel {
   readonly ordinal: number;
   readonly record: RecordToSend;
   readonly bytes: number;
-  readonly endTrace: () => void;
+  readonly trace: RecordTrace;
 }
 
 export interface LaneOptions {

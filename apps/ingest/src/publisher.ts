@@ -73,7 +73,7 @@ export function openPublisher(options: PublisherOptions): Publisher {
       load.check(signal);
       while (load.posts() > 0) await load.change(signal);
     },
-    inFlight: load.posts,
+    inFlight: () => load.posts(),
     oldestWaitMs() {
       const since = lanes.flatMap((lane) => lane.waitingSince() ?? []);
       return since.length === 0 ? 0 : performance.now() - Math.min(...since);
@@ -90,7 +90,7 @@ function laneOptions(options: PublisherOptions, partition: number, load: Load): 
     batchBytesMax: options.batchBytesMax,
     append: (records) => options.writer.append(partition, records),
     onAcknowledged: (parcels) => {
-      for (const { endTrace } of parcels) endTrace();
+      for (const { trace } of parcels) trace.end();
       options.onAcknowledged(parcels.length);
       load.settle(parcels);
     },
@@ -98,7 +98,7 @@ function laneOptions(options: PublisherOptions, partition: number, load: Load): 
       await options.onRefused(parcel, error);
       load.settle([parcel]);
     },
-    onFailure: load.fail,
+    onFailure: (error) => load.fail(error),
   };
 }
 
@@ -122,7 +122,7 @@ function parcelOf(post: SourcePost, key: Buffer, options: PublisherOptions): Par
     // The wall clock, as every producer's: retention counts from it.
     record: { key, value: post.value, headers, timestampMs: Date.now() },
     bytes: post.value.length + key.length + OVERHEAD_BYTES,
-    endTrace: trace.end,
+    trace,
   };
 }
 

@@ -92,10 +92,10 @@ export async function runSession(options: SessionOptions, signal: AbortSignal): 
       source,
       writer,
       resume,
-      onAcknowledged: status.addAcknowledged,
+      onAcknowledged: (count) => status.addAcknowledged(count),
       onRefused: (parcel, error) => putAside(options, parcel, error),
     });
-    status.beginSession(publisher.inFlight);
+    status.beginSession(() => publisher.inFlight());
     status.become("RUNNING");
     await publishAll(options, publisher, resume.from, own);
   } finally {
