@@ -25,8 +25,8 @@ export function runCommand(action: (options: RunOptions) => Promise<void>): Comm
     .option("--once", "end when --posts posts are in all places; own data, made anew", false)
     .option(
       "--posts <n>",
-      "how many posts to ingest (default: without end; 5000 with --once)",
-      whole,
+      "how many posts to ingest, at least 1 (default: without end; 5000 with --once)",
+      positive,
     )
     .option(
       "--rate <n>",
@@ -57,6 +57,12 @@ Exit codes: 0 all is well (with --once: all places agree), 1 a failure or a disa
 2 wrong settings or something missing on this machine.`,
     )
     .action(action);
+}
+
+function positive(text: string): number {
+  const number = whole(text);
+  if (number === 0) throw new InvalidArgumentError("must be at least 1.");
+  return number;
 }
 
 function whole(text: string): number {

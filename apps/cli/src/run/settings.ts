@@ -54,7 +54,7 @@ function rememberedOrigin(dir: string, seed: number): { seed: number; epoch: str
 
 function realPosts(postsDir: string): string[] {
   return readdirSync(postsDir)
-    .filter((name) => name.endsWith(".json"))
+    .filter((name) => name.endsWith(".json") && !name.startsWith("."))
     .sort()
     .map((name) => join(postsDir, name));
 }
