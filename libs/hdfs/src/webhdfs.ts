@@ -1,20 +1,8 @@
 import type { Readable } from "node:stream";
-import {
-  HdfsProtocolError,
-  HdfsRefusedError,
-  HdfsUnavailableError,
-  isNotFound,
-  remoteError,
-} from "./errors.ts";
-import { createExchange, type Response, type Timeouts } from "./exchange.ts";
+import { createCalls, errorOf, jsonOf, type Calls, type NameNode } from "./calls.ts";
+import { HdfsProtocolError, HdfsUnavailableError, isNotFound } from "./errors.ts";
 
-export interface WebHdfsOptions {
-  /** `http://namenode:9870`, without `/webhdfs/v1`. */
-  readonly url: string;
-  /** Who acts, for a cluster with simple authentication. */
-  readonly user: string;
-  readonly timeouts?: Timeouts;
-}
+export type WebHdfsOptions = NameNode;
 
 export interface FileStatus {
   readonly type: "FILE" | "DIRECTORY" | "SYMLINK";
@@ -70,77 +58,18 @@ export interface Content {
   open(): Readable;
 }
 
-type Parameters = Readonly<Record<string, string>>;
-type Method = "GET" | "PUT" | "POST" | "DELETE";
-
-const TIMEOUTS: Timeouts = { idleMs: 30_000, answerMs: 60_000 };
-
 /** A client of one NameNode (WebHDFS REST API of Hadoop 3). */
 export function openWebHdfs(options: WebHdfsOptions): WebHdfs {
-  const exchange = createExchange(options.timeouts ?? TIMEOUTS);
+  const calls = createCalls(options);
+  return {
+    ...contentOperations(calls),
+    ...nameOperations(calls),
+    ...attributeOperations(calls),
+    [Symbol.asyncDispose]: () => calls.exchange[Symbol.asyncDispose](),
+  };
+}
 
-  function urlOf(path: string, op: string, parameters: Parameters): URL {
-    const encoded = path.split("/").map(encodeURIComponent).join("/");
-    const query = new URLSearchParams({ op, "user.name": options.user, ...parameters });
-    return new URL(`${options.url}/webhdfs/v1${encoded}?${query.toString()}`);
-  }
-
-  /** One request to the NameNode; anything but 200 is an error. */
-  async function call(
-    method: Method,
-    op: string,
-    path: string,
-    signal: AbortSignal,
-    parameters: Parameters = {},
-  ): Promise<Response> {
-    const attempted = `WebHDFS ${op} ${path}`;
-    const url = urlOf(path, op, parameters);
-    const response = await exchange.send({ method, url, attempted, signal });
-    if (response.status !== 200) throw errorOf(attempted, response);
-    return response;
-  }
-
-  async function callForJson(
-    method: Method,
-    op: string,
-    path: string,
-    signal: AbortSignal,
-    parameters?: Parameters,
-  ): Promise<Record<string, unknown>> {
-    return jsonOf(`WebHDFS ${op} ${path}`, await call(method, op, path, signal, parameters));
-  }
-
-  /** An operation whose body says whether it happened: 200 alone means nothing. */
-  async function callForBoolean(
-    method: Method,
-    op: string,
-    path: string,
-    signal: AbortSignal,
-    parameters?: Parameters,
-  ): Promise<boolean> {
-    const { boolean } = await callForJson(method, op, path, signal, parameters);
-    if (typeof boolean === "boolean") return boolean;
-    throw new HdfsProtocolError(`WebHDFS ${op} ${path}: the answer has no boolean`);
-  }
-
-  /** Where the NameNode wants the data; asked for as JSON, so that no redirect is followed blindly. */
-  async function dataUrl(
-    method: Method,
-    op: string,
-    path: string,
-    signal: AbortSignal,
-    parameters: Parameters = {},
-  ): Promise<URL> {
-    const options = { ...parameters, noredirect: "true" };
-    const { Location: location } = await callForJson(method, op, path, signal, options);
-    if (typeof location !== "string" || !/^https?:\/\//.test(location)) {
-      throw new HdfsProtocolError(
-        `WebHDFS ${op} ${path}: the answer has no Location of a DataNode`,
-      );
-    }
-    return new URL(location);
-  }
-
+function contentOperations({ dataUrl, readData, exchange }: Calls) {
   return {
     async create(path, content, signal) {
       const attempted = `WebHDFS CREATE ${path} (${content.bytes} bytes)`;
@@ -150,21 +79,23 @@ export function openWebHdfs(options: WebHdfsOptions): WebHdfs {
       if (response.status !== 201) throw errorOf(attempted, response);
     },
     async read(path, signal) {
-      const attempted = `WebHDFS OPEN ${path}`;
-      const url = await dataUrl("GET", "OPEN", path, signal);
-      const response = await exchange.send({ method: "GET", url, attempted, signal });
-      if (response.status !== 200) throw errorOf(attempted, response);
-      return response.body;
+      const { body } = await readData("OPEN", path, signal);
+      return body;
     },
-    async status(path, signal) {
-      try {
-        const { FileStatus: status } = await callForJson("GET", "GETFILESTATUS", path, signal);
-        return statusOf(path, status);
-      } catch (error) {
-        if (isNotFound(error)) return undefined;
-        throw error;
+    async checksum(path, signal) {
+      const attempted = `WebHDFS GETFILECHECKSUM ${path}`;
+      const plain = jsonOf(attempted, await readData("GETFILECHECKSUM", path, signal));
+      const { algorithm, bytes } = (plain["FileChecksum"] ?? {}) as Record<string, unknown>;
+      if (typeof algorithm === "string" && typeof bytes === "string") {
+        return { algorithm, bytes: Buffer.from(bytes, "hex") };
       }
+      throw new HdfsProtocolError(`${attempted}: the answer has no checksum`);
     },
+  } satisfies Partial<WebHdfs>;
+}
+
+function nameOperations({ call, callForJson, callForBoolean }: Calls) {
+  return {
     async rename(from, to, signal) {
       // With renameoptions the NameNode uses rename2, which throws where the older call answers
       // false, and never moves into a folder of the target's name. rename2 answers without a body
@@ -181,6 +112,25 @@ export function openWebHdfs(options: WebHdfsOptions): WebHdfs {
       throw new HdfsUnavailableError(`WebHDFS MKDIRS ${path}: the NameNode did not do it`);
     },
     remove: (path, signal) => callForBoolean("DELETE", "DELETE", path, signal),
+    async list(path, after, signal) {
+      const parameters = after === "" ? {} : { startAfter: after };
+      const plain = await callForJson("GET", "LISTSTATUS_BATCH", path, signal, parameters);
+      return listingOf(path, plain);
+    },
+  } satisfies Partial<WebHdfs>;
+}
+
+function attributeOperations({ call, callForJson }: Calls) {
+  return {
+    async status(path, signal) {
+      try {
+        const { FileStatus: status } = await callForJson("GET", "GETFILESTATUS", path, signal);
+        return statusOf(path, status);
+      } catch (error) {
+        if (isNotFound(error)) return undefined;
+        throw error;
+      }
+    },
     async setPermission(path, octal, signal) {
       await call("PUT", "SETPERMISSION", path, signal, { permission: octal });
     },
@@ -200,62 +150,7 @@ export function openWebHdfs(options: WebHdfsOptions): WebHdfs {
       )?.value;
       return typeof value === "string" ? value.replace(/^"|"$/g, "") : undefined;
     },
-    async checksum(path, signal) {
-      const attempted = `WebHDFS GETFILECHECKSUM ${path}`;
-      const url = await dataUrl("GET", "GETFILECHECKSUM", path, signal);
-      const response = await exchange.send({ method: "GET", url, attempted, signal });
-      if (response.status !== 200) throw errorOf(attempted, response);
-      const checksum = jsonOf(attempted, response)["FileChecksum"] as Record<string, unknown>;
-      const { algorithm, bytes } = checksum;
-      if (typeof algorithm !== "string" || typeof bytes !== "string") {
-        throw new HdfsProtocolError(`${attempted}: the answer has no checksum`);
-      }
-      return { algorithm, bytes: Buffer.from(bytes, "hex") };
-    },
-    async list(path, after, signal) {
-      const parameters: Parameters = after === "" ? {} : { startAfter: after };
-      const plain = await callForJson("GET", "LISTSTATUS_BATCH", path, signal, parameters);
-      return listingOf(path, plain);
-    },
-    [Symbol.asyncDispose]: () => exchange[Symbol.asyncDispose](),
-  };
-}
-
-/** What went wrong, from any answer: a RemoteException, or just a status with some text. */
-function errorOf(attempted: string, { status, body }: Response) {
-  const text = body.toString("utf8");
-  const remote = /^\s*\{/.test(text) ? remoteExceptionOf(text) : undefined;
-  if (remote) return remoteError(attempted, remote.exception, remote.message);
-  const start = text
-    .replace(/<[^>]*>/g, " ")
-    .replace(/\s+/g, " ")
-    .trim()
-    .slice(0, 200);
-  const message = `${attempted}: HTTP ${status} ${start}`;
-  if (status === 401 || status === 403) return new HdfsRefusedError(message, `HTTP ${status}`);
-  if (status >= 500 || status === 429 || status === 408) return new HdfsUnavailableError(message);
-  return new HdfsProtocolError(`${message}. Is this address a NameNode's WebHDFS?`);
-}
-
-function remoteExceptionOf(text: string): { exception: string; message: string } | undefined {
-  try {
-    const plain = JSON.parse(text) as { RemoteException?: Record<string, unknown> };
-    const { exception, message } = plain.RemoteException ?? {};
-    if (typeof exception !== "string") return undefined;
-    return { exception, message: typeof message === "string" ? message : "" };
-  } catch {
-    return undefined;
-  }
-}
-
-function jsonOf(attempted: string, { body }: Response): Record<string, unknown> {
-  try {
-    const plain: unknown = JSON.parse(body.toString("utf8"));
-    if (typeof plain === "object" && plain !== null) return plain as Record<string, unknown>;
-  } catch (cause) {
-    throw new HdfsProtocolError(`${attempted}: the answer is not JSON`, { cause });
-  }
-  throw new HdfsProtocolError(`${attempted}: the answer is not a JSON object`);
+  } satisfies Partial<WebHdfs>;
 }
 
 function statusOf(path: string, plain: unknown): FileStatus {

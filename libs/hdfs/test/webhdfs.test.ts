@@ -13,12 +13,14 @@ import {
 
 const signal = new AbortController().signal;
 const content = { bytes: 5, open: () => Readable.from([Buffer.from("hello")]) };
-const timeouts = { idleMs: 100, answerMs: 100 };
+const patient = { idleMs: 20_000, answerMs: 20_000 };
+const impatient = { idleMs: 100, answerMs: 100 };
 
 /** Runs a body against a fake NameNode whose uploads go to itself. */
 async function against(
   answers: (op: string, url: URL) => Answer | undefined,
   body: (hdfs: WebHdfs, node: FakeNameNode) => Promise<void>,
+  timeouts = patient,
 ): Promise<void> {
   await using node: FakeNameNode = await fakeNameNode((op, url) => {
     return (
@@ -90,6 +92,7 @@ test("silence in any phase ends in an error", async () => {
         if (silent === "OPEN data") await assert.rejects(hdfs.read("/a", signal));
         else await assert.rejects(run(), hasCode("HDFS_UNAVAILABLE", /no answer|nothing moved/));
       },
+      impatient,
     );
   }
 });
