@@ -6,6 +6,7 @@ import { TABLE_FOLDER } from "@hybridge/landing";
 import { parquetEncoder } from "@hybridge/parquet";
 import { runWarehouse } from "@hybridge/warehouse";
 import type { WarehouseInternalConfig } from "./config.ts";
+import { sweepHourly } from "./sweep.ts";
 
 /** Constructs the HDFS store, the Hive catalog and the encoder, and lands until the signal. */
 export async function runWarehouseInternal(
@@ -37,6 +38,7 @@ export async function runWarehouseInternal(
     encoder,
     emit,
   } as const;
+  void sweepHourly(hdfs, folder, emit, signal);
   await runWarehouse(options, signal);
 }
 

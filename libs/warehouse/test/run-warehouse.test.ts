@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { readConfig } from "@hybridge/core";
+import { collectEvents } from "@hybridge/core/testing";
+import { memoryCatalog, memoryStore, textEncoder } from "@hybridge/landing/testing";
+import {
+  WarehouseServiceClient,
+  type GetStatusResponse,
+} from "@hybridge/proto/hybridge/warehouse/v1/warehouse_service";
+import { callUnary, createClient } from "@hybridge/rpc";
+import { runWarehouse, warehouseSettings } from "../src/index.ts";
+
+test("without brokers it serves its status with the reason, and stops when told", async () => {
+  const { emit, events } = collectEvents();
+  const stop = new AbortController();
+  const running = runWarehouse(
+    {
+      side: "internal",
+      config: readConfig(warehouseSettings, {}),
+      bootstrap: "127.0.0.1:1",
+      registerIntervalMs: 1_000,
+      store: memoryStore(),
+      catalog: memoryCatalog(),
+      encoder: textEncoder(),
+      emit,
+    },
+    stop.signal,
+  );
+  const address = () =>
+    events.find((event) => event.name === "service.listening")?.fields?.["address"];
+  while (address() === undefined) await delay(5);
+  const client = createClient(WarehouseServiceClient, String(address()));
+  const method = client.getStatus.bind(client);
+  let status: GetStatusResponse;
+  do status = await callUnary(method, {}, { deadlineMs: 20_000 });
+  while (status.state !== "DEGRADED");
+  client.close();
+  assert.deepEqual([status.side, status.topic, status.landed], ["internal", "hybrid", 0n]);
+  assert.match(status.reason, /127\.0\.0\.1:1/);
+  stop.abort();
+  await assert.rejects(running, { name: "AbortError" });
+});
