@@ -1,5 +1,7 @@
+import { retry } from "@hybridge/core";
 import type { ClusterOptions, RecordToSend } from "../api.ts";
 import { Cluster } from "../cluster.ts";
+import { BrokerError } from "../errors.ts";
 import { advanceSequence, buildBatch } from "../wire/batch.ts";
 import { codecNames, compress, type CodecName } from "../wire/compression.ts";
 import { produceApi, readProduce, writeProduce } from "../wire/produce.ts";
@@ -18,7 +20,6 @@ import {
   writeInitProducerId,
   type ProducerIdentity,
 } from "../wire/transaction.ts";
-import { retry } from "@hybridge/core";
 
 interface Stamped extends ProducerIdentity {
   readonly baseSequence: number;
@@ -58,20 +59,26 @@ async function produceOne(
     baseTimestamp: BigInt(base),
     maxTimestamp: BigInt(Math.max(...times)),
   });
-  const [answer] = await cluster.askLeader(
-    { ...at, lane: "produce" },
-    produceApi,
-    () => writeProduce([{ ...at, batch }], 30_000, stamp.transactionalId),
-    readProduce,
-    signal,
+  await retry(
+    async () => {
+      const [answer] = await cluster.askLeader(
+        { ...at, lane: "produce" },
+        produceApi,
+        () => writeProduce([{ ...at, batch }], 30_000, stamp.transactionalId),
+        readProduce,
+        signal,
+      );
+      if (answer?.error === 0) return;
+      cluster.forget(at.topic);
+      const attempt = `append to ${at.topic}-${at.partition}`;
+      throw brokerError(attempt, answer?.error ?? -1, answer?.message);
+    },
+    // A refusal is definite; after a lost connection a repetition could double the records.
+    {
+      signal,
+      classify: (error) => (error instanceof BrokerError ? error.retry : "never"),
+    },
   );
-  if (answer?.error !== 0) {
-    throw brokerError(
-      `append to ${at.topic}-${at.partition}`,
-      answer?.error ?? -1,
-      answer?.message,
-    );
-  }
 }
 
 /** Writes transactions that end one way or the other, or do not end. */
