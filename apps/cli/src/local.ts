@@ -34,8 +34,8 @@ export function localCommand(signal: AbortSignal, done: (code: number) => void):
   const local = new Command("local")
     .summary("the local hybrid cloud in the background")
     .description(
-      `Two Kafkas, HDFS, Hive, S3 and a Redshift endpoint on this machine, in the background, for
-development and for tests that bring their own services. \`npm start\` does not need it.`,
+      "Two Kafkas, HDFS, Hive, S3 and a Redshift endpoint on this machine, in the background, for " +
+        "development and for tests that bring their own services. `npm start` does not need it.",
     );
   local.addCommand(
     common(new Command("up"))

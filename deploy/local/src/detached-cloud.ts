@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { systemClock } from "@hybridge/core";
 import { readAddresses, removeAddresses } from "./addresses.ts";
 import { componentNames, folderOf, type ComponentName } from "./cloud-layout.ts";
-import { pidFileOf, tail } from "./component.ts";
+import { pidFileOf } from "./component.ts";
 import { inheritedEnvironment, repositoryRoot } from "./config.ts";
 import { ComponentFailedError, FolderInUseError } from "./errors.ts";
 import { readPidFile, writePidFile } from "./pid-file.ts";
@@ -61,15 +61,24 @@ export async function startDetachedCloud(options: DetachedOptions): Promise<bool
   const logFile = join(dir, `${HOLDER}.log`);
   const running = holderOf(dir);
   if (running !== undefined) {
-    await untilReady(dir, running, logFile, signal);
+    await untilReady(dir, running, () => `see ${logFile}`, signal);
     return false;
   }
   removeAddresses(dir);
   const from = statSync(logFile, { throwIfNoEntry: false })?.size ?? 0;
   const holder = spawnHolder(options, logFile);
-  const follow = followLog(logFile, from, options.onEvent ?? (() => undefined));
+  const problems: string[] = [];
+  const follow = followLog(logFile, from, (line) => {
+    // What happens begins with a time; what does not is the error with which the holder ends.
+    if (/^\d{4}-/.test(line)) options.onEvent?.(line);
+    else problems.push(line);
+  });
+  const reason = () => {
+    follow.read();
+    return problems.join("\n");
+  };
   try {
-    await untilReady(dir, holder, logFile, signal);
+    await untilReady(dir, holder, reason, signal);
   } catch (error) {
     await stopDetachedCloud(dir, holder);
     throw error;
@@ -133,17 +142,23 @@ function spawnHolder(options: DetachedOptions, logFile: string): ProcessIdentity
 async function untilReady(
   dir: string,
   holder: ProcessIdentity,
-  logFile: string,
+  reason: () => string,
   signal: AbortSignal,
 ): Promise<void> {
   while (readAddresses(dir) === undefined) {
-    if (!isAlive(holder)) throw new ComponentFailedError(tail(logFile, 20));
+    if (!isAlive(holder)) {
+      throw new ComponentFailedError(`the local cloud in ${dir} did not start: ${reason()}`);
+    }
     await systemClock.sleep(POLL_MS, signal);
   }
 }
 
 /** Hands on what is appended to a log, line by line. */
-function followLog(file: string, from: number, onLine: (line: string) => void): Disposable {
+function followLog(
+  file: string,
+  from: number,
+  onLine: (line: string) => void,
+): Disposable & { read(): void } {
   let at = from;
   const read = () => {
     const text = readFileSync(file).subarray(at).toString("utf8");
@@ -153,6 +168,7 @@ function followLog(file: string, from: number, onLine: (line: string) => void): 
   };
   const timer = setInterval(read, POLL_MS);
   return {
+    read,
     [Symbol.dispose]: () => {
       clearInterval(timer);
       read();

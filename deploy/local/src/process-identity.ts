@@ -8,14 +8,16 @@ export interface ProcessIdentity {
   readonly started: string;
 }
 
-/** Identifies a running process. Undefined: no such process, or it has ended (a zombie). */
+/** Identifies a process, also one that has ended and is not reaped yet. Undefined: there is none. */
 export function identify(pid: number): ProcessIdentity | undefined {
-  const started = process.platform === "linux" ? fromProc(pid) : fromPs(pid);
+  const started = look(pid)?.started;
   return started === undefined ? undefined : { pid, started };
 }
 
+/** Whether it is still that process, and has not ended. */
 export function isAlive(identity: ProcessIdentity): boolean {
-  return identify(identity.pid)?.started === identity.started;
+  const now = look(identity.pid);
+  return now !== undefined && !now.ended && now.started === identity.started;
 }
 
 /** Resident memory in bytes; 0 when the process is gone. */
@@ -27,17 +29,27 @@ export function residentBytes(pid: number): number {
   return Number(match?.[1] ?? 0) * 1024;
 }
 
-function fromProc(pid: number): string | undefined {
+interface Look {
+  readonly started: string;
+  readonly ended: boolean;
+}
+
+function look(pid: number): Look | undefined {
+  return process.platform === "linux" ? fromProc(pid) : fromPs(pid);
+}
+
+function fromProc(pid: number): Look | undefined {
   const stat = readText(`/proc/${pid}/stat`);
   if (stat === undefined) return undefined;
   // The second field is the program's name in parentheses and may hold spaces: count after it.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19];
+  const [state = "", started = ""] = [fields[0], fields[19]];
+  return { started, ended: state === "Z" || state === "X" };
 }
 
-function fromPs(pid: number): string | undefined {
-  const state = ps(pid, "state=");
-  return state === undefined || state.startsWith("Z") ? undefined : ps(pid, "lstart=");
+function fromPs(pid: number): Look | undefined {
+  const started = ps(pid, "lstart=");
+  return started === undefined ? undefined : { started, ended: ps(pid, "state=")?.[0] === "Z" };
 }
 
 function ps(pid: number, column: string): string | undefined {

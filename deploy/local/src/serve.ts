@@ -4,7 +4,7 @@ import { runProgram } from "@hybridge/core";
 import { startLocalCloud } from "./cloud.ts";
 import { claimCloud } from "./detached-cloud.ts";
 
-await runProgram("hybridge local", async (signal) => {
+await runProgram("local cloud", async (signal) => {
   const { values } = parseArgs({
     options: { dir: { type: "string", default: "." }, "free-ports": { type: "boolean" } },
   });
