@@ -1,0 +1,141 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ConfigError } from "@hybridge/core";
+import { Batch, buildBatch, encodeRecords, scanRecords } from "@hybridge/kafka/raw";
+import { randomRecords, seededRandom } from "@hybridge/kafka/testing";
+import { Budget } from "../src/budget.ts";
+import { mirrorOptions, readMirrorConfig } from "../src/config.ts";
+import { limitConcurrency } from "../src/limit.ts";
+import { Outbox, type Waiting } from "../src/outbox.ts";
+import { isWanted, topicPattern } from "../src/topics.ts";
+
+test("a frame counts until its last batch is gone, and whoever waits is let in then", async () => {
+  const budget = new Budget(100);
+  const [a, b] = [{ frameBytes: 80 }, { frameBytes: 60 }];
+  budget.retain(a);
+  budget.retain(a);
+  budget.retain(b);
+  assert.equal(budget.bytes, 140);
+  let isIn = false;
+  const waiting = budget.room(new AbortController().signal).then(() => (isIn = true));
+  budget.release(a);
+  await Promise.resolve();
+  assert.equal(isIn, false);
+  budget.release(a);
+  await waiting;
+  assert.equal(budget.bytes, 60);
+});
+
+test("waiting for room ends with the signal", async () => {
+  const budget = new Budget(1);
+  budget.retain({ frameBytes: 5 });
+  const stop = new AbortController();
+  const waiting = budget.room(stop.signal);
+  stop.abort();
+  await waiting;
+});
+
+function waiting(seed: number, count: number, sourceOffset: bigint): Waiting {
+  const list = randomRecords(seededRandom(seed), count, 1_000);
+  const bytes = buildBatch(encodeRecords(list, 1_000), {
+    producerId: -1n,
+    producerEpoch: -1,
+    baseSequence: -1,
+    codec: 0,
+    count,
+    baseTimestamp: 1_000n,
+    maxTimestamp: 2_000n,
+  });
+  const next = sourceOffset + BigInt(count);
+  const part = { kind: "batch" as const, bytes, count, runs: [{ sourceOffset, count }], next };
+  return { part, frame: { frameBytes: bytes.length }, timestampMs: 1_000 };
+}
+
+test("small batches that wait are joined, large ones and those to be sent alone are not", () => {
+  const budget = new Budget(1 << 20);
+  const outbox = new Outbox(budget);
+  const items = [waiting(1, 3, 0n), waiting(2, 4, 3n), waiting(3, 2, 7n)];
+  for (const item of items) outbox.push(item);
+  outbox.push({ ...waiting(4, 1, 9n), part: { ...waiting(4, 1, 9n).part, alone: true } as never });
+  const merge = { enabled: true, belowBytes: 100_000, targetBytes: 1 << 20 };
+  const { parts, frames, bytes } = outbox.take(merge, 1 << 20);
+  assert.deepEqual([parts.length, frames.length, outbox.size], [3, 3, 1]);
+  const joined = new Batch(bytes);
+  joined.verify("here");
+  assert.equal(joined.count, 9);
+  const expected = items.flatMap(({ part }) =>
+    part.kind === "batch" ? scanRecords(new Batch(part.bytes)) : [],
+  );
+  assert.deepEqual(
+    scanRecords(joined).map(({ timestampMs }) => timestampMs),
+    expected.map(({ timestampMs }) => timestampMs),
+  );
+  assert.equal(outbox.take(merge, 1 << 20).parts.length, 1);
+  outbox.clear();
+});
+
+test("merging can be off, and never makes more than the target takes", () => {
+  const outbox = new Outbox(new Budget(1 << 20));
+  for (let index = 0; index < 4; index++) outbox.push(waiting(index + 1, 5, BigInt(index * 5)));
+  const [first] = [outbox.first?.part];
+  const bytes = first?.kind === "batch" ? first.bytes.length : 0;
+  const off = { enabled: false, belowBytes: 1 << 20, targetBytes: 1 << 20 };
+  assert.equal(outbox.take(off, 1 << 20).parts.length, 1);
+  assert.equal(outbox.take({ ...off, enabled: true }, bytes).parts.length, 1);
+  outbox.clear();
+});
+
+test("a bounded number runs at a time, in order, failures included", async () => {
+  const turn = limitConcurrency(2);
+  let [running, most] = [0, 0];
+  const order: number[] = [];
+  const all = [0, 1, 2, 3, 4, 5].map((index) =>
+    turn(async () => {
+      most = Math.max(most, ++running);
+      order.push(index);
+      await Promise.resolve();
+      running -= 1;
+      if (index === 1) throw new Error("one fails");
+    }),
+  );
+  const results = await Promise.allSettled(all);
+  assert.equal(results.filter(({ status }) => status === "rejected").length, 1);
+  assert.deepEqual([most, order], [2, [0, 1, 2, 3, 4, 5]]);
+});
+
+test("topics are chosen as by the first system's whitelist, internal and own ones never", () => {
+  const rules = {
+    allow: topicPattern("HYBRIDGE_TOPICS", "hybrid, tweets\\..*"),
+    deny: topicPattern("HYBRIDGE_TOPICS_DENY", ".*\\.tmp"),
+    prefix: "",
+    own: new Set(["hybridge-dead-letters"]),
+  };
+  const chosen = (name: string, isInternal = false) => isWanted({ name, isInternal }, rules);
+  assert.equal(chosen("hybrid"), true);
+  assert.equal(chosen("hybrid2"), false);
+  assert.equal(chosen("tweets.de"), true);
+  assert.equal(chosen("tweets.de.tmp"), false);
+  const all = { ...rules, allow: topicPattern("HYBRIDGE_TOPICS", ".*"), deny: undefined };
+  for (const name of ["__consumer_offsets", "__hybridge-positions", "hybridge-dead-letters"]) {
+    assert.equal(isWanted({ name, isInternal: false }, all), false, name);
+  }
+  assert.equal(isWanted({ name: "x", isInternal: true }, all), false);
+});
+
+test("settings are checked whole, and a pattern that is none is named", () => {
+  const needed = {
+    HYBRIDGE_SOURCE_BOOTSTRAP: "a:1",
+    HYBRIDGE_TARGET_BOOTSTRAP: "b:2,c:3",
+  };
+  const options = mirrorOptions(readMirrorConfig(needed));
+  assert.equal(options.target.bootstrap, "b:2,c:3");
+  assert.equal(options.source.tls, undefined);
+  const wrong = readMirrorConfig({ ...needed, HYBRIDGE_TOPICS: "a(" });
+  assert.throws(() => mirrorOptions(wrong), ConfigError);
+  const half = readMirrorConfig({ ...needed, HYBRIDGE_TARGET_SASL_MECHANISM: "SCRAM-SHA-256" });
+  assert.throws(() => mirrorOptions(half), /HYBRIDGE_TARGET_SASL_USERNAME/);
+  assert.throws(
+    () => readMirrorConfig({}),
+    /HYBRIDGE_SOURCE_BOOTSTRAP[\s\S]*HYBRIDGE_TARGET_BOOTSTRAP/,
+  );
+});
