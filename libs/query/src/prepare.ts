@@ -61,10 +61,17 @@ export async function prepareSql(
 }
 
 function inline(engine: Engine, token: Token, parameters: Parameters): string {
+  // HiveServer2 looks for comments line by line, and loses count of quotes after a backslash: a
+  // statement of one line gives it nothing to find.
+  if (engine === "hive" && token.kind === "string") return inOneLine(token.text);
   if (!isParameter(token)) return token.text;
   const name = parameterName(token);
   // With spaces, or `SELECT:n` would become one word.
   return ` ${literalOf(engine, name, parameters.get(name) ?? null)} `;
+}
+
+function inOneLine(literal: string): string {
+  return literal.replaceAll("\n", "\\n").replaceAll("\r", "\\r");
 }
 
 function storable(name: string, value: string): string {

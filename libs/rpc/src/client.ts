@@ -41,6 +41,8 @@ export function createClient<C extends Client>(
     // A restarted server is found again within a second, not after the default of two minutes.
     "grpc.initial_reconnect_backoff_ms": 100,
     "grpc.max_reconnect_backoff_ms": 1_000,
+    // A row of a result is never split, and a post may have megabytes.
+    "grpc.max_receive_message_length": 32 * 1024 * 1024,
     interceptors: access.token === undefined ? [] : [bearer(access.token)],
   });
 }

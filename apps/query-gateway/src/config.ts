@@ -1,0 +1,90 @@
+import { readConfig, setting, type Config, type Settings } from "@hybridge/core";
+import { rpcSettings } from "@hybridge/rpc";
+import { tracingSettings } from "@hybridge/tracing";
+import { z } from "zod";
+
+const identifier = (fallback: string) =>
+  z
+    .string()
+    .regex(/^[A-Za-z_]\w*$/, { error: "must be letters, digits and underscores" })
+    .prefault(fallback);
+
+/** The settings of query-gateway; docs/settings.md derives from them. */
+export const settings = {
+  HYBRIDGE_HIVE: {
+    schema: setting.bootstrap("127.0.0.1:10000"),
+    doc: "host:port of HiveServer2 (binary transport)",
+  },
+  HYBRIDGE_HIVE_DATABASE: {
+    schema: identifier("hybridge"),
+    doc: "Hive database of the table tweets; names without a database belong to it",
+  },
+  HYBRIDGE_HIVE_USER: {
+    schema: setting.text("hybridge"),
+    doc: "user that HiveServer2 sees; give it rights to read only",
+  },
+  HYBRIDGE_HIVE_PASSWORD: {
+    schema: setting.optional(),
+    secret: true,
+    doc: "password of that user, where HiveServer2 asks for one",
+  },
+  HYBRIDGE_REDSHIFT_ENDPOINT: {
+    schema: setting.url().optional(),
+    doc: "URL of a Redshift Data API other than AWS's own, such as the local endpoint",
+  },
+  HYBRIDGE_REDSHIFT_REGION: { schema: setting.text("us-east-1"), doc: "region of Redshift" },
+  HYBRIDGE_REDSHIFT_WORKGROUP: {
+    schema: setting.text("hybridge"),
+    doc: "Redshift Serverless workgroup; not looked at when a cluster is given",
+  },
+  HYBRIDGE_REDSHIFT_CLUSTER: {
+    schema: setting.optional(),
+    doc: "identifier of a provisioned Redshift cluster",
+  },
+  HYBRIDGE_REDSHIFT_DB_USER: {
+    schema: setting.optional(),
+    doc: "with a cluster: the database user to act as; give it rights to read only",
+  },
+  HYBRIDGE_REDSHIFT_DATABASE: {
+    schema: setting.text("dev"),
+    doc: "database of the table hybridge.tweets",
+  },
+  HYBRIDGE_TARGET_BOOTSTRAP: {
+    schema: setting.bootstrap("127.0.0.1:9192"),
+    doc: "brokers of the target Kafka, which holds the mirror's positions, with commas",
+  },
+  HYBRIDGE_TOPIC: {
+    schema: setting.text("hybrid"),
+    doc: "topic that is reconciled when a request names none",
+  },
+  HYBRIDGE_QUERY_ROWS_MAX: {
+    schema: setting.integer(1, 1_000_000_000, 1_000_000),
+    doc: "rows of a result at most; then it is truncated and says so",
+  },
+  HYBRIDGE_QUERY_BYTES_MAX: {
+    schema: setting.integer(65_536, 1_000_000_000_000, 268_435_456),
+    doc: "bytes of values of a result at most; then it is truncated and says so",
+  },
+  HYBRIDGE_QUERY_BATCH_BYTES: {
+    // Below 64 KiB the frames cost more than the rows; above 512 KiB cancelling takes long to notice.
+    schema: setting.integer(65_536, 524_288, 262_144),
+    doc: "bytes of values in one message of a result, about",
+  },
+  HYBRIDGE_QUERY_MS_MAX: {
+    schema: setting.integer(100, 86_400_000, 600_000),
+    doc: "longest time of a query, whatever deadline its caller sets, in ms",
+  },
+  HYBRIDGE_QUERY_CONCURRENT_MAX: {
+    schema: setting.integer(1, 1_000, 8),
+    doc: "queries at the same time on each engine; more are refused with RESOURCE_EXHAUSTED",
+  },
+  ...rpcSettings,
+  ...tracingSettings,
+} as const satisfies Settings;
+
+export type QueryGatewayConfig = Config<typeof settings>;
+
+/** @throws ConfigError with every problem at once */
+export function readQueryGatewayConfig(): QueryGatewayConfig {
+  return readConfig(settings, process.env);
+}

@@ -1,0 +1,98 @@
+import { describeError, retryOf, systemClock, type Clock, type Emit } from "@hybridge/core";
+import type { Engine } from "@hybridge/query";
+import type { EngineWatch, QueryEngine } from "./engine.ts";
+
+export interface EngineState {
+  readonly engine: Engine;
+  readonly reachable: boolean;
+  /** Why it is not; empty when it is. */
+  readonly reason: string;
+}
+
+/** What the gateway knows about its engines, from queries and from looking now and then. */
+export interface EngineHealth extends EngineWatch {
+  states(): readonly EngineState[];
+  counts(): { readonly queries: number; readonly failed: number };
+  /** Looks at engines that nobody has used for a while, until the signal is aborted. */
+  watch(signal: AbortSignal): Promise<void>;
+}
+
+const LOOK_MS = 15_000;
+const LOOK_AGAIN_MS = 2_000;
+const LOOK_TIMEOUT_MS = 20_000;
+
+export function engineHealth(
+  engines: readonly QueryEngine[],
+  emit: Emit,
+  clock: Clock = systemClock,
+): EngineHealth {
+  const states = new Map<Engine, EngineState>();
+  for (const { engine } of engines) {
+    states.set(engine, { engine, reachable: false, reason: "not looked at yet" });
+  }
+  const usedAt = new Map<Engine, number>();
+  let queries = 0;
+  let failed = 0;
+
+  const note = (engine: Engine, reachable: boolean, reason: string) => {
+    usedAt.set(engine, clock.now());
+    const before = states.get(engine);
+    states.set(engine, { engine, reachable, reason });
+    const isFirstSuccess = before?.reason === "not looked at yet" && reachable;
+    if (before?.reachable !== reachable && !isFirstSuccess)
+      emit(changed(engine, reachable, reason));
+  };
+  // An engine that refuses a statement is there; one that is away says so by an error worth retrying.
+  const noteError = (engine: Engine, error: unknown) => {
+    const reachable = retryOf(error) === "never";
+    note(engine, reachable, reachable ? "" : describeError(error));
+  };
+
+  const look = async (target: QueryEngine, signal: AbortSignal) => {
+    try {
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(LOOK_TIMEOUT_MS)]);
+      const options = { signal: limit, timeoutMs: LOOK_TIMEOUT_MS, onStarted: () => undefined };
+      const { batches } = await target.execute({ sql: "SELECT 1", parameters: [] }, options);
+      for await (const batch of batches) void batch;
+      note(target.engine, true, "");
+    } catch (error) {
+      if (signal.aborted) return;
+      note(target.engine, false, describeError(error));
+    }
+  };
+
+  const watchOne = async (target: QueryEngine, signal: AbortSignal) => {
+    while (!signal.aborted) {
+      const idleMs = clock.now() - (usedAt.get(target.engine) ?? 0);
+      const everyMs = states.get(target.engine)?.reachable ? LOOK_MS : LOOK_AGAIN_MS;
+      if (idleMs >= everyMs) await look(target, signal);
+      await clock.sleep(LOOK_AGAIN_MS, signal).catch(() => undefined);
+    }
+  };
+
+  return {
+    states: () => [...states.values()],
+    counts: () => ({ queries, failed }),
+    succeeded(engine) {
+      queries += 1;
+      note(engine, true, "");
+    },
+    failed(engine, error) {
+      queries += 1;
+      failed += 1;
+      noteError(engine, error);
+    },
+    async watch(signal) {
+      await Promise.all(engines.map((target) => watchOne(target, signal)));
+    },
+  };
+}
+
+function changed(engine: Engine, reachable: boolean, reason: string) {
+  return {
+    name: reachable ? "engine.reachable" : "engine.unreachable",
+    level: reachable ? "info" : "warn",
+    message: reachable ? `${engine} answers again` : `${engine} does not answer: ${reason}`,
+    fields: { engine, reason },
+  } as const;
+}

@@ -1,0 +1,112 @@
+import { InvariantError, type Emit } from "@hybridge/core";
+import { hiveCatalog, openHive, type HiveOptions } from "@hybridge/hive";
+import { readPositions } from "@hybridge/kafka";
+import type { BlobStore } from "@hybridge/landing";
+import { openRedshift, redshiftCatalog, type RedshiftOptions } from "@hybridge/redshift";
+import { startRpcServer } from "@hybridge/rpc";
+import type { QueryGatewayConfig } from "./config.ts";
+import { guardEngine } from "./engine.ts";
+import { hiveEngine, redshiftEngine } from "./engines.ts";
+import { engineHealth } from "./health.ts";
+import { queryService } from "./rpc/query-service.ts";
+import { reconcileService } from "./rpc/reconcile-service.ts";
+import { tweetService } from "./rpc/tweet-service.ts";
+
+/** A wired gateway: it serves from the start, and watches its engines while `run` runs. */
+export interface QueryGateway extends AsyncDisposable {
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** Constructs everything; connects when there is something to ask. */
+export async function wireQueryGateway(
+  config: QueryGatewayConfig,
+  emit: Emit,
+): Promise<QueryGateway> {
+  await using opened = new AsyncDisposableStack();
+  const hive = opened.use(openHive(hiveOptions(config, emit)));
+  const redshift = opened.use(openRedshift(redshiftOptions(config, emit)));
+  const targets = [hiveEngine(hive), redshiftEngine(redshift)] as const;
+  const health = engineHealth(targets, emit);
+  const [hiveGuarded, redshiftGuarded] = [guard(targets[0]), guard(targets[1])];
+  function guard(target: (typeof targets)[number]) {
+    return guardEngine(target, config.HYBRIDGE_QUERY_CONCURRENT_MAX, health, emit);
+  }
+  const engines = new Map([hiveGuarded, redshiftGuarded].map((each) => [each.engine, each]));
+  const time = { msMax: config.HYBRIDGE_QUERY_MS_MAX };
+  const database = config.HYBRIDGE_HIVE_DATABASE;
+  const tables = { hive: `${database}.tweets`, redshift: "hybridge.tweets" };
+  const limits = {
+    rowsMax: config.HYBRIDGE_QUERY_ROWS_MAX,
+    bytesMax: config.HYBRIDGE_QUERY_BYTES_MAX,
+    batchBytes: config.HYBRIDGE_QUERY_BATCH_BYTES,
+  };
+  const target = {
+    bootstrap: config.HYBRIDGE_TARGET_BOOTSTRAP,
+    clientId: "hybridge-query-gateway",
+  };
+  const sources = {
+    hive: hiveGuarded,
+    redshift: redshiftGuarded,
+    positions: (topic: string, signal: AbortSignal) => readPositions(target, topic, signal),
+    internalEnds: () => hiveCatalog({ hive, database, location: "" }),
+    externalEnds: () => redshiftCatalog({ redshift, blobs: noBlobs }),
+  };
+  const services = [
+    queryService({ engines, limits, time, health }),
+    tweetService({ engines, time, tables }),
+    reconcileService({ sources, time, tables, topic: config.HYBRIDGE_TOPIC }),
+  ];
+  const server = opened.use(await startRpcServer({ config, services, emit }));
+  server.setServing(true);
+  emit({
+    name: "service.listening",
+    level: "info",
+    message: `query-gateway serves gRPC on ${server.address}`,
+    fields: { address: server.address },
+  });
+  const owned = opened.move();
+  return {
+    run: (signal) => health.watch(signal),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+function hiveOptions(config: QueryGatewayConfig, emit: Emit): HiveOptions {
+  const address = config.HYBRIDGE_HIVE;
+  const colon = address.lastIndexOf(":");
+  return {
+    host: address.slice(0, colon),
+    port: Number(address.slice(colon + 1)),
+    user: config.HYBRIDGE_HIVE_USER,
+    ...given("password", config.HYBRIDGE_HIVE_PASSWORD),
+    database: config.HYBRIDGE_HIVE_DATABASE,
+    // One more than callers may have, for looking whether it is there.
+    sessionsMax: config.HYBRIDGE_QUERY_CONCURRENT_MAX + 1,
+    emit,
+  };
+}
+
+function redshiftOptions(config: QueryGatewayConfig, emit: Emit): RedshiftOptions {
+  const cluster = config.HYBRIDGE_REDSHIFT_CLUSTER;
+  return {
+    region: config.HYBRIDGE_REDSHIFT_REGION,
+    database: config.HYBRIDGE_REDSHIFT_DATABASE,
+    ...given("endpoint", config.HYBRIDGE_REDSHIFT_ENDPOINT),
+    ...(cluster === undefined
+      ? { workgroup: config.HYBRIDGE_REDSHIFT_WORKGROUP }
+      : { cluster, ...given("dbUser", config.HYBRIDGE_REDSHIFT_DB_USER) }),
+    emit,
+  };
+}
+
+/** An option that is there only when it has a value. */
+function given<const N extends string, V>(name: N, value: V | undefined): { [K in N]?: V } {
+  return (value === undefined ? {} : { [name]: value }) as { [K in N]?: V };
+}
+
+/** The gateway loads nothing: the catalog is asked for positions only. */
+const noBlobs = new Proxy({} as BlobStore, {
+  get() {
+    throw new InvariantError("the query gateway does not write manifests");
+  },
+});
