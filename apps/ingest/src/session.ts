@@ -1,9 +1,10 @@
 import { describeError, failpoint, type Emit } from "@hybridge/core";
 import type {
   ClusterOptions,
+  FencedWriter,
+  FencedWriterOptions,
   OpenFencedWriter,
   OpenReader,
-  FencedWriterOptions,
 } from "@hybridge/kafka";
 import type { DeadLetters } from "./dead-letters.ts";
 import { deadLettered, otherStreamFound, resumed } from "./events.ts";
@@ -56,36 +57,12 @@ export interface SessionOptions {
  *    sequence number until the broker has answered it.
  */
 export async function runSession(options: SessionOptions, signal: AbortSignal): Promise<void> {
-  const { kafka, cluster, topic, source, status } = options;
+  const { source, status } = options;
   const ended = new AbortController();
   const own = AbortSignal.any([signal, ended.signal]);
   try {
-    await kafka.ensureTopic(cluster, { topic, partitions: options.partitions }, own);
-    const starts = await kafka.readOffsets(cluster, topic, own);
-    await using writer = await kafka.openFencedWriter({
-      cluster,
-      transactionalId: `hybridge-ingest-${topic}`,
-      topic,
-      partitions: [...starts.keys()],
-      compression: options.compression,
-      signal: own,
-    });
-    failpoint("ingest.fenced");
-    const ranges = new Map(
-      [...writer.endOffsets].map(([partition, end]) => {
-        return [partition, { start: starts.get(partition)?.start ?? 0n, end }] as const;
-      }),
-    );
-    const { openReader } = kafka;
-    const { stream } = source;
-    const resume = await findResumePoint({
-      openReader,
-      cluster,
-      topic,
-      stream,
-      ranges,
-      signal: own,
-    });
+    const { writer: opened, resume } = await takeOver(options, own);
+    await using writer = opened;
     tellResume(options, resume);
     using publisher = openPublisher({
       ...options.publishing,
@@ -101,6 +78,44 @@ export async function runSession(options: SessionOptions, signal: AbortSignal): 
   } finally {
     ended.abort(new DOMException("the session ended", "AbortError"));
   }
+}
+
+interface TakeOver {
+  readonly writer: FencedWriter;
+  readonly resume: ResumePoint;
+}
+
+/** The fence, and what the log tells once it stands. */
+async function takeOver(options: SessionOptions, signal: AbortSignal): Promise<TakeOver> {
+  const { kafka, cluster, topic, source } = options;
+  const { openReader } = kafka;
+  using wait = watchWait(options);
+  wait.begin(`make sure that ${topic} is there`);
+  await kafka.ensureTopic(cluster, { topic, partitions: options.partitions }, signal);
+  const starts = await kafka.readOffsets(cluster, topic, signal);
+  wait.begin(`take ${topic} over`);
+  await using opened = new AsyncDisposableStack();
+  const writer = opened.use(
+    await kafka.openFencedWriter({
+      cluster,
+      transactionalId: `hybridge-ingest-${topic}`,
+      topic,
+      partitions: [...starts.keys()],
+      compression: options.compression,
+      signal,
+    }),
+  );
+  failpoint("ingest.fenced");
+  wait.begin(`read how far ${topic} is`);
+  const ranges = new Map(
+    [...writer.endOffsets].map(([partition, end]) => {
+      return [partition, { start: starts.get(partition)?.start ?? 0n, end }] as const;
+    }),
+  );
+  const { stream } = source;
+  const resume = await findResumePoint({ openReader, cluster, topic, stream, ranges, signal });
+  opened.move();
+  return { writer, resume };
 }
 
 async function publishAll(
@@ -122,12 +137,38 @@ async function publishAll(
   }
 }
 
-/** A broker that is away shows as a batch that nobody acknowledges; the writer keeps trying. */
-const STALL_MS = 5_000;
+/** Longer than a healthy cluster takes for anything that is waited for here. */
+const PATIENCE_MS = 5_000;
 
+/** Tells in the status what is waited for when it takes long: the Kafka client tries for ever. */
+function watchWait({
+  status,
+  cluster,
+}: SessionOptions): Disposable & { begin(what: string): void } {
+  let what = "";
+  let sinceMs = performance.now();
+  const timer = setInterval(() => {
+    const waitedMs = performance.now() - sinceMs;
+    if (waitedMs < PATIENCE_MS || status.read().state === "STOPPING") return;
+    const seconds = Math.floor(waitedMs / 1000);
+    status.become(
+      "DEGRADED",
+      `waiting for Kafka at ${cluster.bootstrap} to ${what}, for ${seconds} s`,
+    );
+  }, 1_000);
+  return {
+    begin(next) {
+      what = next;
+      sinceMs = performance.now();
+    },
+    [Symbol.dispose]: () => clearInterval(timer),
+  };
+}
+
+/** A broker that is away shows as a batch that nobody acknowledges; the writer keeps trying. */
 function tellStall(publisher: Publisher, status: StatusBoard): void {
   const waitMs = publisher.oldestWaitMs();
-  if (waitMs >= STALL_MS) {
+  if (waitMs >= PATIENCE_MS) {
     const seconds = Math.floor(waitMs / 1000);
     status.become("DEGRADED", `Kafka has not acknowledged a batch for ${seconds} s`);
   } else if (status.read().state === "DEGRADED") status.become("RUNNING");

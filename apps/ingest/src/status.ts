@@ -45,7 +45,8 @@ export function openStatusBoard(emit: Emit): StatusBoard {
       rate: meter.rate(),
     }),
     become(next, why = "") {
-      if (state === next && reason === why) return;
+      // Who stops does not recover.
+      if (state === "STOPPING" || (state === next && reason === why)) return;
       const sameKind = state === next && next === "DEGRADED";
       state = next;
       reason = why;

@@ -6,7 +6,11 @@ import { after, before, test } from "node:test";
 import { startKafka, type Kafka } from "@hybridge/local";
 import { postAt } from "@hybridge/tweet";
 import { partitionOfKey } from "../src/partition-of-key.ts";
-import { readWithConsoleConsumer, type PrintedRecord } from "./console-consumer.ts";
+import {
+  produceWithConsoleProducer,
+  readWithConsoleConsumer,
+  type PrintedRecord,
+} from "./console-clients.ts";
 import { startIngest, type IngestProcess } from "./ingest-process.ts";
 
 const PARTITIONS = 6;
@@ -159,4 +163,28 @@ test("a broker that goes away degrades ingest, and it goes on when the broker is
   assertDelivered(await readWithConsoleConsumer(kafka.addresses.bootstrap, topic), 2_000);
   ingest.kill("SIGTERM");
   assert.equal((await ingest.ended).code, 0);
+});
+
+test("where nobody answers, ingest says what it waits for, and stops when asked", async () => {
+  const env = settings("nobody", { HYBRIDGE_SOURCE_BOOTSTRAP: "127.0.0.1:9" });
+  await using ingest = startIngest(env);
+  const status = await ingest.until(({ state }) => state === "DEGRADED");
+  assert.match(status?.reason ?? "", /127\.0\.0\.1:9/);
+  ingest.kill("SIGTERM");
+  assert.equal((await ingest.ended).code, 0, ingest.log());
+});
+
+test("records of others in the topic do not stop ingest", async () => {
+  const topic = "strangers";
+  const env = settings(topic, { HYBRIDGE_REPLAY_POSTS: "2000", HYBRIDGE_REPLAY_RATE: "500" });
+  await using ingest = startIngest(env);
+  await ingest.until(({ total }) => total > 100n);
+  await produceWithConsoleProducer(kafka.addresses.bootstrap, topic, ["stranger 1", "stranger 2"]);
+  await untilDone(ingest);
+  const records = await readWithConsoleConsumer(kafka.addresses.bootstrap, topic);
+  assertDelivered(
+    records.filter(({ value }) => !value.startsWith("stranger")),
+    2_000,
+  );
+  assert.equal(records.length, 2_002);
 });

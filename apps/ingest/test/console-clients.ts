@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { cacheDir } from "@hybridge/local";
@@ -11,6 +11,7 @@ export interface PrintedRecord {
   readonly value: string;
 }
 
+const CLASSPATH = join(cacheDir(), "components/kafka/*");
 const PRINTED = ["key", "partition", "headers"];
 
 /**
@@ -26,7 +27,7 @@ export async function readWithConsoleConsumer(
     [
       "-Xmx256m",
       "-cp",
-      join(cacheDir(), "components/kafka/*"),
+      CLASSPATH,
       "org.apache.kafka.tools.consumer.ConsoleConsumer",
       ...["--bootstrap-server", bootstrap, "--topic", topic, "--from-beginning"],
       ...["--isolation-level", "read_committed", "--timeout-ms", "5000"],
@@ -52,4 +53,21 @@ function parse(line: string): PrintedRecord {
 
 function splitAt(text: string, index: number): [string, string] {
   return [text.slice(0, index), text.slice(index + 1)];
+}
+
+/** Sends lines with Kafka's console producer. They have no key, so it chooses the partitions. */
+export async function produceWithConsoleProducer(
+  bootstrap: string,
+  topic: string,
+  lines: readonly string[],
+): Promise<void> {
+  const main = "org.apache.kafka.tools.ConsoleProducer";
+  const child = spawn(
+    "java",
+    ["-Xmx128m", "-cp", CLASSPATH, main, "--bootstrap-server", bootstrap, "--topic", topic],
+    { stdio: ["pipe", "ignore", "ignore"] },
+  );
+  child.stdin.end(lines.map((line) => `${line}\n`).join(""));
+  const code = await new Promise((resolve) => child.once("close", resolve));
+  if (code !== 0) throw new Error(`the console producer ended with ${String(code)}`);
 }
