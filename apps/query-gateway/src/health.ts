@@ -53,7 +53,8 @@ export function engineHealth(
       const limit = AbortSignal.any([signal, AbortSignal.timeout(LOOK_TIMEOUT_MS)]);
       const options = { signal: limit, timeoutMs: LOOK_TIMEOUT_MS, onStarted: () => undefined };
       const { batches } = await target.execute({ sql: "SELECT 1", parameters: [] }, options);
-      for await (const batch of batches) void batch;
+      const rows = batches[Symbol.asyncIterator]();
+      while ((await rows.next()).done !== true) continue;
       note(target.engine, true, "");
     } catch (error) {
       if (signal.aborted) return;

@@ -1,4 +1,4 @@
-import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 
 /** google.rpc.ErrorInfo (google/rpc/error_details.proto). */
 export interface ErrorInfo {
@@ -68,7 +68,7 @@ function* fieldsOf(
   const reader = new BinaryReader(bytes);
   while (reader.pos < reader.len) {
     const [field, wireType] = reader.tag();
-    if (wireType === 2) yield { field, bytes: reader.bytes() };
+    if (wireType === WireType.LengthDelimited) yield { field, bytes: reader.bytes() };
     else reader.skip(wireType);
   }
 }

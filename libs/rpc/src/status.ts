@@ -45,7 +45,7 @@ export function callErrorOf(error: ServiceError): RpcCallError {
   const metadata = error.metadata as Metadata | undefined;
   const [details] = metadata?.get(DETAILS) ?? [];
   const info = details instanceof Uint8Array ? decodeErrorInfo(details) : undefined;
-  const name = status[error.code] ?? String(error.code);
+  const name = status[error.code];
   return new RpcCallError(`the call failed with ${name}: ${error.details}`, {
     status: name,
     reason: info?.reason,

@@ -6,6 +6,7 @@ import {
   makeGenericClientConstructor,
   status,
   type Client,
+  type ServiceDefinition,
   type ServiceError,
 } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
@@ -61,7 +62,7 @@ async function serve(handlers: {
     ],
     emit: (event) => events.push(event),
   });
-  return { server, events };
+  return { ...server, events };
 }
 
 async function* nothing(): AsyncGenerator<ExecuteResponse> {}
@@ -72,20 +73,18 @@ const row = (text: string): ExecuteResponse => ({
 const query = { engine: 1, sql: "select 1", parameters: {}, maxRows: 0n } as const;
 
 test("a unary call answers, and every call is counted", async () => {
-  const { server, events } = await serve({});
-  await using _ = server;
+  await using server = await serve({});
   const client = createClient(QueryServiceClient, server.address);
   const answer = await callUnary(client.getStatus.bind(client), {}, { deadlineMs: 5_000 });
   client.close();
   assert.equal(answer.state, "RUNNING");
-  assert.equal(events[0]?.measurements?.[0]?.labels?.["code"], "OK");
+  assert.equal(server.events[0]?.measurements?.[0]?.labels?.["code"], "OK");
 });
 
 test("a HybridgeError travels with its code and its advice", async () => {
-  const { server } = await serve({
+  await using server = await serve({
     getStatus: () => Promise.reject(new TornError("the page is torn \ud800")),
   });
-  await using _ = server;
   const client = createClient(QueryServiceClient, server.address);
   const failure = await callUnary(client.getStatus.bind(client), {}, { deadlineMs: 5_000 }).catch(
     (error: unknown) => error,
@@ -99,8 +98,9 @@ test("a HybridgeError travels with its code and its advice", async () => {
 });
 
 test("what may be tried again is UNAVAILABLE", async () => {
-  const { server } = await serve({ getStatus: () => Promise.reject(new UnavailableError("away")) });
-  await using _ = server;
+  await using server = await serve({
+    getStatus: () => Promise.reject(new UnavailableError("away")),
+  });
   const client = createClient(QueryServiceClient, server.address);
   await assert.rejects(
     callUnary(client.getStatus.bind(client), {}, { deadlineMs: 5_000 }),
@@ -110,8 +110,7 @@ test("what may be tried again is UNAVAILABLE", async () => {
 });
 
 test("a call without a deadline is refused", async () => {
-  const { server } = await serve({});
-  await using _ = server;
+  await using server = await serve({});
   const client = createClient(QueryServiceClient, server.address);
   const error = await new Promise<ServiceError | null>((resolve) => {
     client.getStatus({}, resolve);
@@ -124,7 +123,7 @@ test("a call without a deadline is refused", async () => {
 test("the deadline and the caller's cancel reach the handler", async () => {
   const reasons: string[] = [];
   let started = Promise.withResolvers<undefined>();
-  const { server } = await serve({
+  await using server = await serve({
     getStatus: async ({ signal }) => {
       started.resolve(undefined);
       await once(signal, "abort");
@@ -132,7 +131,6 @@ test("the deadline and the caller's cancel reach the handler", async () => {
       throw signal.reason;
     },
   });
-  await using _ = server;
   const client = createClient(QueryServiceClient, server.address);
   const late = callUnary(client.getStatus.bind(client), {}, { deadlineMs: 100 });
   await assert.rejects(late, (error: RpcCallError) => error.status === "DEADLINE_EXCEEDED");
@@ -150,14 +148,13 @@ test("the deadline and the caller's cancel reach the handler", async () => {
 
 test("a cancel in one packet with its request is not missed", async () => {
   const aborted = Promise.withResolvers<undefined>();
-  const { server } = await serve({
+  await using server = await serve({
     getStatus: async ({ signal }) => {
       if (!signal.aborted) await once(signal, "abort");
       aborted.resolve(undefined);
       throw signal.reason;
     },
   });
-  await using _ = server;
   const client = createClient(QueryServiceClient, server.address);
   // The first call opens the connection, so that the second one's frames leave together.
   const warm = callUnary(client.getStatus.bind(client), {}, { deadlineMs: 50 });
@@ -174,8 +171,9 @@ test("a cancel in one packet with its request is not missed", async () => {
 test("a stream stops producing for a caller that does not read, and ends when it leaves", async () => {
   let produced = 0;
   const ended = Promise.withResolvers<undefined>();
-  const { server } = await serve({
+  await using server = await serve({
     execute: async function* () {
+      await Promise.resolve();
       try {
         for (; produced < 10_000; produced++) yield row("x".repeat(64 * 1024));
       } finally {
@@ -183,7 +181,6 @@ test("a stream stops producing for a caller that does not read, and ends when it
       }
     },
   });
-  await using _ = server;
   const client = createClient(QueryServiceClient, server.address);
   const stream = callServerStream(client.execute.bind(client), query, { deadlineMs: 60_000 });
   const first = await stream.next();
@@ -196,13 +193,12 @@ test("a stream stops producing for a caller that does not read, and ends when it
 });
 
 test("a stream that fails delivers what came before, then the status", async () => {
-  const { server } = await serve({
+  await using server = await serve({
     execute: async function* () {
-      yield row("a");
+      yield await Promise.resolve(row("a"));
       throw new TornError("torn after one");
     },
   });
-  await using _ = server;
   const client = createClient(QueryServiceClient, server.address);
   const seen: unknown[] = [];
   await assert.rejects(
@@ -219,8 +215,7 @@ test("a stream that fails delivers what came before, then the status", async () 
 });
 
 test("the token guards every call but health", async () => {
-  const { server } = await serve({ env: { HYBRIDGE_RPC_TOKEN: "s3cret" } });
-  await using _ = server;
+  await using server = await serve({ env: { HYBRIDGE_RPC_TOKEN: "s3cret" } });
   const call = async (token?: string) => {
     const client = createClient(QueryServiceClient, server.address, { token });
     const method = client.getStatus.bind(client);
@@ -228,7 +223,7 @@ test("the token guards every call but health", async () => {
     return answer
       .then(
         () => "OK",
-        (error: RpcCallError) => error.status,
+        (error: unknown) => (error as RpcCallError).status,
       )
       .finally(() => {
         client.close();
@@ -245,7 +240,7 @@ test("the token guards every call but health", async () => {
 });
 
 test("stopping does not wait for an open health watch", async () => {
-  const { server } = await serve({});
+  await using server = await serve({});
   const health = healthClient(server.address);
   const watching = health.watch();
   await once(watching, "data");
@@ -256,8 +251,7 @@ test("stopping does not wait for an open health watch", async () => {
 });
 
 test("a port in use is a named error", async () => {
-  const { server } = await serve({});
-  await using _ = server;
+  await using server = await serve({});
   const port = server.address.split(":")[1] ?? "";
   await assert.rejects(serve({ env: { HYBRIDGE_RPC_PORT: port } }), {
     code: "RPC_LISTEN",
@@ -272,16 +266,16 @@ test("half of the TLS settings are refused", async () => {
 /** The health service as a stranger calls it, without deadlines. */
 function healthClient(address: string) {
   const service = loadSync(protoPath, { enums: String })["grpc.health.v1.Health"];
-  const Health = makeGenericClientConstructor(service as never, "Health");
+  const Health = makeGenericClientConstructor(service as ServiceDefinition, "Health");
   const client = new Health(address, credentials.createInsecure()) as unknown as Client & {
-    check(request: object, done: (error: unknown, answer: { status: string }) => void): void;
+    check(request: object, done: (error: Error | null, answer: { status: string }) => void): void;
     watch(request: object): NodeJS.EventEmitter;
   };
   return {
     check: () =>
       new Promise<string>((resolve, reject) => {
         client.check({}, (error, answer) => {
-          if (error) reject(error as Error);
+          if (error) reject(error);
           else resolve(answer.status);
         });
       }),

@@ -1,6 +1,7 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import { ConfigError } from "@hybridge/core";
 import { SpanKind, SpanStatusCode, type HrTime } from "@opentelemetry/api";
+import { ExportResultCode } from "@opentelemetry/core";
 import type { ReadableSpan, SpanExporter } from "@opentelemetry/sdk-trace-node";
 
 /** One line of HYBRIDGE_TRACE_FILE. Times are nanoseconds since 1970, as text. */
@@ -32,9 +33,9 @@ export function spanFileExporter(path: string, service: string): SpanExporter {
     export(spans, done) {
       try {
         writeSync(file, spans.map((span) => `${JSON.stringify(lineOf(span, service))}\n`).join(""));
-        done({ code: 0 });
+        done({ code: ExportResultCode.SUCCESS });
       } catch (error) {
-        done({ code: 1, error: error as Error });
+        done({ code: ExportResultCode.FAILED, error: error as Error });
       }
     },
     shutdown() {

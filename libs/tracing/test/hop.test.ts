@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import type { SpanLine } from "@hybridge/tracing";
+import type { SpanLine } from "../src/index.ts";
 
 const program = fileURLToPath(new URL("fixtures/process.ts", import.meta.url));
 

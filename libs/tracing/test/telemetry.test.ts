@@ -14,7 +14,7 @@ import {
   withSpan,
   type SpanLine,
   type Telemetry,
-} from "@hybridge/tracing";
+} from "../src/index.ts";
 
 // A process has one telemetry: the tests of this file share it.
 const folder = mkdtempSync(join(tmpdir(), "hybridge-telemetry-"));
