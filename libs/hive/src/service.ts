@@ -1,10 +1,10 @@
 // The calls of TCLIService that we use, as typed functions over a connection.
 // https://github.com/apache/hive/blob/rel/release-4.0.1/service-rpc/if/TCLIService.thrift
-import { HybridgeError } from "@hybridge/core";
+import { UnavailableError, type HybridgeError } from "@hybridge/core";
 import type { HiveColumn, HiveOptions } from "./api.ts";
 import { columnsOf } from "./columns.ts";
 import type { Connection } from "./connection.ts";
-import { HiveProtocolError } from "./errors.ts";
+import { HiveProtocolError, HiveStatementError } from "./errors.ts";
 import { failureOf } from "./failures.ts";
 import {
   bool,
@@ -86,7 +86,7 @@ export async function openSession(
     4: textMap(configuration),
   });
   const response = await connection.call("OpenSession", request, timeoutMs);
-  checkStatus(response[1], `open a session at ${options.host}:${options.port}`);
+  checkSession(response[1], `open a session at ${options.host}:${options.port}`);
   if (Number(response[2]) < PROTOCOL_LEAST) {
     throw new HiveProtocolError(
       `HiveServer2 at ${options.host}:${options.port} speaks version ${Number(response[2]) + 1} of ` +
@@ -225,6 +225,18 @@ function checkStatus(status: Decoded | undefined, attempt: string): void {
     message: textOf(fields[5]),
     forgotten: code === statusCode.invalidHandle,
   });
+}
+
+/** What keeps a session from being opened passes, mostly: but not these. */
+const NEVER_OPENS = /does not exist|not allowed to impersonate|AccessControlException|is denied/i;
+
+function checkSession(status: Decoded | undefined, attempt: string): void {
+  try {
+    checkStatus(status, attempt);
+  } catch (error) {
+    if (!(error instanceof HiveStatementError) || NEVER_OPENS.test(error.message)) throw error;
+    throw new UnavailableError("HiveServer2 opens no session now", { cause: error });
+  }
 }
 
 /** A THandleIdentifier, ready to be sent back. */
