@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { HybridgeEvent } from "@hybridge/core";
 import type {
   ExecuteOptions,
   HiveBatch,
@@ -265,7 +266,10 @@ function abandon(run: Run): void {
     return;
   }
   const work = cancelElsewhere(engine, operation)
-    .catch(() => undefined) // Cutting the connection below does the same, only later.
+    .then(
+      () => engine.options.emit?.(cancelled(operation)),
+      (error: unknown) => engine.options.emit?.(notCancelled(operation, error)),
+    )
     .finally(() => engine.pool.release(session, false));
   engine.background(work);
 }
@@ -284,4 +288,26 @@ async function cancelElsewhere(engine: Engine, operation: Operation): Promise<vo
 async function untilAborted<T>(run: Run, work: Promise<T>): Promise<T> {
   work.catch(() => undefined);
   return await Promise.race([work, run.aborted]);
+}
+
+function cancelled({ id }: Operation): HybridgeEvent {
+  return {
+    name: "hive.statement-cancelled",
+    level: "debug",
+    message: "Hive was told to stop a statement that nobody waits for",
+    fields: { operationId: id },
+    measurements: [{ kind: "counter", name: "hybridge_hive_cancelled_total", value: 1 }],
+  };
+}
+
+/** Its connection is cut all the same, which ends it too, only later. */
+function notCancelled({ id }: Operation, error: unknown): HybridgeEvent {
+  return {
+    name: "hive.cancel-failed",
+    level: "warn",
+    message: "Hive could not be told to stop a statement; its connection was cut instead",
+    fields: { operationId: id },
+    error,
+    measurements: [{ kind: "counter", name: "hybridge_hive_cancel_failed_total", value: 1 }],
+  };
 }

@@ -4,6 +4,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { retryOf, UnavailableError } from "@hybridge/core";
+import { collectEvents } from "@hybridge/core/testing";
 import { startFakeHive, type FakeAnswer, type FakeHive } from "../src/testing/index.ts";
 import {
   executeHive,
@@ -187,7 +188,8 @@ for (const phase of ["run", "fetch", "compile"] as const) {
   test(`abort during ${phase} rejects at once and frees the engine`, async () => {
     const answer = (sql: string): FakeAnswer => (sql === "slow" ? { hangs: phase } : numbers(1));
     await using fake = await startFakeHive({ answer });
-    await using hive = clientOf(fake);
+    const events = collectEvents();
+    await using hive = clientOf(fake, { emit: events.emit });
     const controller = new AbortController();
     const reading = read(hive, "slow", { signal: controller.signal });
     const waitsFor = {
@@ -200,7 +202,8 @@ for (const phase of ["run", "fetch", "compile"] as const) {
     controller.abort(reason);
     await assert.rejects(reading, (error) => error === reason);
     // Before it is compiled a statement has no handle: its connection is cut instead.
-    if (phase !== "compile") await until(() => fake.cancelled.includes("slow"));
+    if (phase !== "compile") await until(() => events.names().includes("hive.statement-cancelled"));
+    assert.deepEqual(fake.cancelled, phase === "compile" ? [] : ["slow"]);
     await until(() => fake.sessions.size === 0);
     await read(hive, "quick");
   });

@@ -219,7 +219,7 @@ function serve(
 ): void {
   const splitter = messageSplitter(64 * 1024 * 1024);
   const sasl = options.auth === "nosasl" ? undefined : saslServer(options, socket);
-  socket.on("data", (chunk) => {
+  const receive = (chunk: Buffer) => {
     const payload = sasl ? sasl(chunk) : chunk;
     for (const bytesOfMessage of splitter.push(payload)) {
       const message = decodeMessage(bytesOfMessage);
@@ -233,6 +233,13 @@ function serve(
         struct({ 0: body }),
       );
       send(socket, sasl ? frame(reply) : reply, options.chunkBytes);
+    }
+  };
+  socket.on("data", (chunk) => {
+    try {
+      receive(chunk);
+    } catch {
+      socket.destroy(); // As HiveServer2 does with what it cannot read.
     }
   });
 }
