@@ -73,7 +73,11 @@ export function struct(fields: Readonly<Record<number, Encoded | undefined>>): E
 
 export function list(elementType: number, values: readonly Encoded[]): Encoded {
   const head = Buffer.concat([Buffer.from([elementType]), int32(values.length)]);
-  return { type: ttype.list, parts: [head, ...values.flatMap(({ parts }) => parts)] };
+  // One part, however many values: parts are spread into arguments.
+  return {
+    type: ttype.list,
+    parts: [Buffer.concat([head, ...values.flatMap(({ parts }) => parts)])],
+  };
 }
 
 export function textMap(entries: Readonly<Record<string, string>>): Encoded {
