@@ -1,6 +1,7 @@
 import {
   compareSides,
   planReconciliation,
+  prepareSql,
   type PartitionState,
   type PositionRun,
   type RangeSum,
@@ -55,7 +56,8 @@ export async function reconcile(
 ): Promise<Reconciliation> {
   const { signal } = limits;
   const states = await partitionStates(sources, tables, signal);
-  const plan = planReconciliation(states, tables, rangeSize);
+  const hasDeletions = (await countDeletions(sources.redshift, tables, limits)) > 0n;
+  const plan = planReconciliation(states, tables, rangeSize, hasDeletions);
   const both = await Promise.all([
     sumsOf(sources.hive, plan.hive, limits),
     sumsOf(sources.redshift, plan.redshift, limits),
@@ -89,6 +91,24 @@ async function partitionStates(
   }
   const runs = await sources.positions(sourceTopic, signal);
   return ends.map((end) => ({ ...end, runs: runs.get(end.partition) ?? [] }));
+}
+
+async function countDeletions(
+  redshift: GuardedEngine,
+  { redshiftDeletions, targetTopic }: ReconcileTables,
+  limits: QueryLimits,
+): Promise<bigint> {
+  const { sql, parameters } = await prepareSql(
+    "redshift",
+    `SELECT COUNT(*) FROM ${redshiftDeletions} WHERE kafka_topic = :topic`,
+    new Map([["topic", targetTopic]]),
+  );
+  let count = 0n;
+  for await (const result of redshift.query({ sql, parameters }, limits)) {
+    const [row] = await collectRows(result, 1);
+    count = integerOf(row?.[0]);
+  }
+  return count;
 }
 
 async function sumsOf(

@@ -34,7 +34,11 @@ export async function wireQueryGateway(
   const engines = new Map([hiveGuarded, redshiftGuarded].map((each) => [each.engine, each]));
   const time = { msMax: config.HYBRIDGE_QUERY_MS_MAX };
   const database = config.HYBRIDGE_HIVE_DATABASE;
-  const tables = { hive: `${database}.tweets`, redshift: "hybridge.tweets" };
+  const tables = {
+    hive: `${database}.tweets`,
+    redshift: "hybridge.tweets",
+    redshiftDeletions: "hybridge.tweets_deletions",
+  };
   const limits = {
     rowsMax: config.HYBRIDGE_QUERY_ROWS_MAX,
     bytesMax: config.HYBRIDGE_QUERY_BYTES_MAX,

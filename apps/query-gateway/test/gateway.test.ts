@@ -34,7 +34,11 @@ import {
   type Answer,
 } from "./fake-engine.ts";
 
-const tables = { hive: "hybridge.tweets", redshift: "hybridge.tweets" };
+const tables = {
+  hive: "hybridge.tweets",
+  redshift: "hybridge.tweets",
+  redshiftDeletions: "hybridge.tweets_deletions",
+};
 const one: Answer = () => Promise.resolve(rowsOf([[1n]]));
 
 interface Setup {
@@ -341,7 +345,12 @@ test("both sides are compared, and a difference is told by its range", async () 
           [0n, -1n, 3n, "9"],
         ]),
       ),
-    redshift: () => Promise.resolve(rowsOf([[0n, 0n, 100n, external]])),
+    redshift: ({ sql }: { sql: string }) =>
+      Promise.resolve(
+        rowsOf([
+          /FROM hybridge.tweets_deletions WHERE/.test(sql) ? [0n] : [0n, 0n, 100n, external],
+        ]),
+      ),
   };
   await using it = await gateway(setup);
   const client = createClient(ReconcileServiceClient, it.address);

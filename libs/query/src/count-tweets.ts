@@ -16,8 +16,8 @@ export interface TweetFilter {
 const ISO = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?$/;
 
 /**
- * SQL that counts posts, each id once, without those that were ever deleted; to be prepared with
- * its parameters.
+ * SQL that counts posts, each id once, without those that were deleted since; to be prepared with
+ * its parameters. An id is a record's key, so that all its records stand in one partition, in order.
  *
  * @param table as SQL names it
  * @throws SqlParameterError for a time that is none
@@ -42,10 +42,10 @@ export function countTweetsSql(
   add("tag", tag, `${found} > 0`);
   add("from", utc("created_from", filter.createdFrom), "created_at >= CAST(:from AS TIMESTAMP)");
   add("to", utc("created_to", filter.createdTo), "created_at < CAST(:to AS TIMESTAMP)");
+  const lastOf = (condition: string) => `MAX(CASE WHEN ${condition} THEN kafka_offset ELSE -1 END)`;
   const sql =
     `SELECT COUNT(*) FROM (SELECT id FROM ${table} GROUP BY id ` +
-    `HAVING SUM(CASE WHEN op = 'delete' THEN 1 ELSE 0 END) = 0 ` +
-    `AND SUM(CASE WHEN ${conditions.join(" AND ")} THEN 1 ELSE 0 END) > 0) counted`;
+    `HAVING ${lastOf(conditions.join(" AND "))} > ${lastOf("op = 'delete'")}) counted`;
   return { sql, parameters };
 }
 

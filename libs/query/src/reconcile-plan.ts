@@ -16,6 +16,8 @@ export interface ReconcileTables {
   /** As SQL names it; quoted where it must be. */
   readonly hive: string;
   readonly redshift: string;
+  /** Redshift's table of deletions: their records stand there, and not among the posts. */
+  readonly redshiftDeletions: string;
   readonly sourceTopic: string;
   readonly targetTopic: string;
 }
@@ -59,11 +61,14 @@ const RUNS_PER_STATEMENT = 800;
  * rows: independent of order, different when two rows have changed places, and cheap in both
  * dialects (the method of data-diff). Rows of the external side are brought to source offsets by
  * the mirror's runs.
+ *
+ * @param hasDeletions whether Redshift has removed posts because their authors did; costs a join
  */
 export function planReconciliation(
   states: readonly PartitionState[],
   tables: ReconcileTables,
   rangeSize: bigint,
+  hasDeletions: boolean,
 ): ReconcilePlan {
   const partitions = states
     .map(({ partition, runs, internalEnd, externalEnd }) => {
@@ -85,7 +90,7 @@ export function planReconciliation(
     partitions,
     rangeSize,
     ranges: Number(ranges),
-    hive: [hiveStatement(partitions, tables, rangeSize)],
+    hive: [hiveStatement(partitions, tables, rangeSize, hasDeletions)],
     redshift: redshiftStatements(partitions, tables, rangeSize),
   };
 }
@@ -99,15 +104,32 @@ function hiveStatement(
   partitions: readonly ComparedPartition[],
   tables: ReconcileTables,
   size: bigint,
+  hasDeletions: boolean,
 ): string {
   const ends = partitions.map(({ partition, end }) => `WHEN ${partition} THEN ${end}`);
   const end = ends.length === 0 ? "0" : `CASE kafka_partition ${ends.join(" ")} ELSE 0 END`;
+  const rows = hasDeletions ? undeletedRows(tables, end) : rowsOfTopic(tables);
   return `SELECT p, r, COUNT(*),
   CAST(SUM(CAST(CONV(SUBSTR(MD5(CONCAT(CAST(o AS STRING), ':', raw_md5)), 1, 15), 16, 10) AS DECIMAL(38,0))) AS STRING)
 FROM (SELECT kafka_partition AS p, kafka_offset AS o, raw_md5,
   CASE WHEN kafka_offset < ${end} THEN kafka_offset - kafka_offset % ${size} ELSE ${pendingRange} END AS r
-  FROM ${tables.hive} WHERE kafka_topic = ${topicLiteral(tables.sourceTopic)}) t
+  FROM ${rows}) t
 GROUP BY p, r`;
+}
+
+function rowsOfTopic({ hive, sourceTopic }: ReconcileTables): string {
+  return `(SELECT kafka_partition, kafka_offset, raw_md5, id, op FROM ${hive} WHERE kafka_topic = ${topicLiteral(sourceTopic)}) rows_of_topic`;
+}
+
+/** Hive keeps deleted posts as history, Redshift does not: without those that a deletion follows. */
+function undeletedRows(tables: ReconcileTables, end: string): string {
+  return `(SELECT a.kafka_partition, a.kafka_offset, a.raw_md5
+  FROM ${rowsOfTopic(tables).replace(/rows_of_topic$/, "a")} LEFT JOIN (
+    SELECT kafka_partition AS gone_partition, id AS gone_id, MAX(kafka_offset) AS gone_offset
+    FROM ${rowsOfTopic(tables)} WHERE op = 'delete' AND kafka_offset < ${end}
+    GROUP BY kafka_partition, id
+  ) d ON a.kafka_partition = d.gone_partition AND a.id = d.gone_id
+  WHERE a.op = 'delete' OR d.gone_offset IS NULL OR a.kafka_offset > d.gone_offset) undeleted`;
 }
 
 /** Some runs of a partition, and the target offsets that their statement is about. */
@@ -163,12 +185,15 @@ function redshiftStatement(
   const offsets = pieces.map((piece) => `WHEN ${conditionOf(piece)} THEN ${sourceOffsetOf(piece)}`);
   const ends = new Map(pieces.map(({ partition: { partition, end } }) => [partition, end]));
   const end = [...ends].map(([partition, value]) => `WHEN ${partition} THEN ${value}`).join(" ");
+  const from = [tables.redshift, tables.redshiftDeletions]
+    .map((table) => `SELECT kafka_topic, kafka_partition, kafka_offset, raw_md5 FROM ${table}`)
+    .join(" UNION ALL ");
   return `SELECT p, r, COUNT(*),
   CAST(COALESCE(SUM(STRTOL(SUBSTRING(MD5(CAST(o AS VARCHAR(20)) || ':' || raw_md5), 1, 15), 16)), 0) AS VARCHAR(40))
 FROM (SELECT p, o, raw_md5,
   CASE WHEN o IS NULL THEN ${strangeRange} WHEN o < CASE p ${end} ELSE 0 END AND o >= 0 THEN o - o % ${size} ELSE ${pendingRange} END AS r
   FROM (SELECT kafka_partition AS p, raw_md5, CASE ${offsets.join("\n  ")} END AS o
-    FROM ${tables.redshift} WHERE kafka_topic = ${topicLiteral(tables.targetTopic)} AND (${pieces.map(conditionOf).join(" OR ")})) a) b
+    FROM (${from}) both_tables WHERE kafka_topic = ${topicLiteral(tables.targetTopic)} AND (${pieces.map(conditionOf).join(" OR ")})) a) b
 GROUP BY p, r`;
 }
 

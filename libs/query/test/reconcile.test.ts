@@ -13,6 +13,7 @@ import { joinRuns, sourceEndOf } from "../src/position-runs.ts";
 const tables = {
   hive: "hybridge.tweets",
   redshift: "hybridge.tweets",
+  redshiftDeletions: "hybridge.tweets_deletions",
   sourceTopic: "hybrid",
   targetTopic: "hybrid",
 };
@@ -76,7 +77,8 @@ const run = { sourceOffset: 10n, targetOffset: 0n, count: 100n };
 
 test("only what both sides must hold is compared", () => {
   const endOf = (internalEnd: bigint, externalEnd: bigint) =>
-    planReconciliation(state([run], internalEnd, externalEnd), tables, 10n).partitions[0]?.end;
+    planReconciliation(state([run], internalEnd, externalEnd), tables, 10n, false).partitions[0]
+      ?.end;
   assert.equal(endOf(1_000n, 50n), 60n);
   assert.equal(endOf(30n, 50n), 30n);
   assert.equal(endOf(1_000n, 1_000n), 110n);
@@ -93,7 +95,7 @@ test("the statements are what Redshift may run, and bounded", async () => {
     ...state(many, 2n ** 62n, 2n ** 62n),
     { partition: 1, runs: [], internalEnd: 5n, externalEnd: 0n },
   ];
-  const plan = planReconciliation(states, tables, 10_000n);
+  const plan = planReconciliation(states, tables, 10_000n, false);
   assert.equal(plan.redshift.length, 3);
   for (const sql of plan.redshift) {
     assert.ok(sql.length < 100_000, `${sql.length} characters`);
@@ -101,21 +103,23 @@ test("the statements are what Redshift may run, and bounded", async () => {
     if (sql.length < 90_000) await prepareSql("redshift", sql);
   }
   await prepareSql("hive", plan.hive[0] ?? "");
+  const { hive } = planReconciliation(states, tables, 10_000n, true);
+  await prepareSql("hive", hive[0] ?? "");
 });
 
 test("a topic's name cannot leave its quotes, and ranges are bounded", () => {
-  assert.throws(() => planReconciliation([], { ...tables, sourceTopic: "a'b" }, 10n), {
+  assert.throws(() => planReconciliation([], { ...tables, sourceTopic: "a'b" }, 10n, false), {
     code: "SQL_PARAMETER",
   });
   const wide = [{ ...run, count: 10_000_000n }];
-  assert.throws(() => planReconciliation(state(wide, 2n ** 40n, 2n ** 40n), tables, 1n), {
+  assert.throws(() => planReconciliation(state(wide, 2n ** 40n, 2n ** 40n), tables, 1n, false), {
     code: "SQL_PARAMETER",
     message: /range_size 1 makes 10000000 ranges/,
   });
 });
 
 test("equal sides reconcile, and any single change is found in its range", () => {
-  const plan = planReconciliation(state([run], 100n, 90n), tables, 25n);
+  const plan = planReconciliation(state([run], 100n, 90n), tables, 25n, false);
   const row = (range: bigint, rows: bigint, checksum: bigint): RangeSum => ({
     partition: 0,
     range,

@@ -4,7 +4,7 @@ import {
   type ReconcileResponse,
   type ReconcileServiceServer,
 } from "@hybridge/proto/hybridge/reconcile/v1/reconcile_service";
-import type { Reconciliation } from "@hybridge/query";
+import type { ReconcileTables, Reconciliation } from "@hybridge/query";
 import { InvalidRequestError, unary, type Call } from "@hybridge/rpc";
 import { reconcile, type ReconcileSources } from "../reconcile.ts";
 import { limitsOf, type TimeLimit } from "./time-limit.ts";
@@ -13,7 +13,7 @@ export interface ReconcileServiceOptions {
   readonly sources: ReconcileSources;
   readonly time: TimeLimit;
   readonly topic: string;
-  readonly tables: { readonly hive: string; readonly redshift: string };
+  readonly tables: Pick<ReconcileTables, "hive" | "redshift" | "redshiftDeletions">;
 }
 
 const RANGE_SIZE = 10_000n;
