@@ -77,7 +77,7 @@ async function format(
   // The tool writes this file last: without it an earlier attempt was cut.
   if (existsSync(join(data, "bootstrap.checkpoint"))) return;
   rmSync(data, { recursive: true, force: true });
-  const id = randomBytes(16).toString("base64url");
+  const id = clusterId();
   const command = javaCommand({
     ...program,
     name: "format",
@@ -85,6 +85,12 @@ async function format(
     args: ["format", "-t", id, "-c", properties],
   });
   await runToEnd({ ...common, ...command, name: "format", startMs: 60_000 }, options.signal);
+}
+
+/** A UUID as Kafka writes them: never with a dash first, which its tools take for an option. */
+function clusterId(): string {
+  const id = randomBytes(16).toString("base64url");
+  return id.startsWith("-") ? clusterId() : id;
 }
 
 function serverSettings(
