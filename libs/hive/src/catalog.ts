@@ -63,6 +63,15 @@ export function hiveCatalog(options: HiveCatalogOptions): Catalog {
     return new Map(rows.map(([name, value]) => [name ?? "", value ?? ""]));
   }
 
+  async function storedPositions(signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
+    try {
+      return await readPositions(signal);
+    } catch (error) {
+      if (error instanceof HiveSchemaError) return new Map();
+      throw error;
+    }
+  }
+
   async function addPartitions(wanted: ReadonlyMap<string, string>, signal: AbortSignal) {
     const all = [...wanted];
     for (let start = 0; start < all.length; start += ADD_BATCH) {
@@ -111,8 +120,8 @@ export function hiveCatalog(options: HiveCatalogOptions): Catalog {
       positions = await readPositions(signal);
     },
     async position(partition, signal) {
-      positions ??= await readPositions(signal);
-      const value = positions.get(positionKey(partition));
+      // Who only asks has made nothing: a table that is not there yet has no positions.
+      const value = (positions ?? (await storedPositions(signal))).get(positionKey(partition));
       return value === undefined ? undefined : positionOf(value, table);
     },
     async register(entries, signal) {

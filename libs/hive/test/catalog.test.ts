@@ -187,6 +187,17 @@ test("a table dropped while in use is a named reason to start again", async () =
   });
 });
 
+test("without prepare, a table that is not there has no position, and one that is has its own", async () => {
+  await using all = await stack();
+  assert.equal(await all.catalog().position(partition, signal), undefined);
+  const catalog = all.catalog();
+  await catalog.prepare(signal);
+  const onlooker = all.catalog();
+  assert.equal(await onlooker.position(partition, signal), undefined);
+  await catalog.register([entry(0, 9, ["08"])], signal);
+  assert.equal(await onlooker.position(partition, signal), 10n);
+});
+
 test("a position that is no offset is refused", async () => {
   await using all = await stack();
   await all.catalog().prepare(signal);
