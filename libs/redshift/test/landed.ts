@@ -1,0 +1,128 @@
+import { join } from "node:path";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import type { BlobStore, Cut, LandingRecord, LandingStore, LedgerEntry } from "@hybridge/landing";
+import { startRedshift, startS3, type Redshift as LocalRedshift, type S3 } from "@hybridge/local";
+import { parquetEncoder, type ParquetEncoder } from "@hybridge/parquet";
+import { openS3, s3Blobs, s3LandingStore } from "@hybridge/s3";
+import { postAt } from "@hybridge/tweet";
+import {
+  openRedshift,
+  redshiftCatalog,
+  type Redshift,
+  type RedshiftParameters,
+} from "../src/index.ts";
+
+const signal = new AbortController().signal;
+const credentials = { accessKeyId: "test", secretAccessKey: "test" };
+const region = "us-east-1";
+const EPOCH_MS = Date.UTC(2026, 10, 23, 9);
+
+/** A record's value: the generated post with this index, or the deletion of it. */
+export type Content = { readonly post: number } | { readonly deletionOf: number };
+
+/** S3Mock, the local Redshift endpoint, and what lands segments in them. */
+export interface Warehouse extends AsyncDisposable {
+  readonly s3: S3;
+  readonly endpoint: LocalRedshift;
+  readonly blobs: BlobStore;
+  readonly store: LandingStore;
+  readonly redshift: Redshift;
+  /** What a started process has. */
+  catalog(table?: string): ReturnType<typeof redshiftCatalog>;
+  /** Encodes and publishes records from an offset on; the segment is not registered. */
+  land(
+    topic: string,
+    partition: number,
+    first: bigint,
+    contents: readonly Content[],
+  ): Promise<LedgerEntry>;
+  /** Rows as objects by column name; nulls are null. */
+  query(sql: string, parameters?: RedshiftParameters): Promise<Record<string, unknown>[]>;
+}
+
+export async function openWarehouse(): Promise<Warehouse> {
+  await using stack = new AsyncDisposableStack();
+  const directory = await mkdtemp(join(tmpdir(), "hybridge-load-"));
+  stack.defer(() => rm(directory, { recursive: true, force: true }));
+  const s3 = stack.use(await startS3({ dir: join(directory, "s3"), buckets: ["cloud"] }));
+  const s3Endpoint = s3.addresses.endpoint;
+  const endpoint = stack.use(await startRedshift({ dir: join(directory, "redshift"), s3Endpoint }));
+  const client = stack.use(openS3({ endpoint: s3Endpoint, region, credentials }));
+  const folder = { bucket: "cloud", prefix: "landed" };
+  const blobs = s3Blobs(client, folder);
+  const store = s3LandingStore(client, folder);
+  const redshift = stack.use(
+    openRedshift({
+      endpoint: endpoint.addresses.endpoint,
+      region,
+      credentials,
+      workgroup: "local",
+      database: "dev",
+    }),
+  );
+  const encoder = stack.use(
+    await parquetEncoder({ stagingDirectory: join(directory, "staging"), compression: "snappy" }),
+  );
+  const owned = stack.move();
+  return {
+    s3,
+    endpoint,
+    blobs,
+    store,
+    redshift,
+    catalog: (table) => redshiftCatalog({ redshift, blobs, ...(table ? { table } : {}) }),
+    land: (...segment) => land(store, encoder, ...segment),
+    query: (sql, parameters = {}) => query(redshift, sql, parameters),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+async function land(
+  store: LandingStore,
+  encoder: ParquetEncoder,
+  topic: string,
+  partition: number,
+  first: bigint,
+  contents: readonly Content[],
+): Promise<LedgerEntry> {
+  const last = first + BigInt(contents.length) - 1n;
+  const cut: Cut = { topic, partition, first, last, decidedAtMs: EPOCH_MS, schema: encoder.schema };
+  const records = contents.map((content, index) => recordOf(first + BigInt(index), content));
+  await using segment = await encoder.encode(cut, records, signal);
+  const files = [];
+  for (const file of segment.files) files.push(await store.publish(file, signal));
+  const rows = files.reduce((sum, file) => sum + file.rows, 0);
+  return { cut, files, rows, deadLetters: segment.deadLetters.length };
+}
+
+function recordOf(offset: bigint, content: Content): LandingRecord {
+  const index = "post" in content ? content.post : content.deletionOf;
+  const post = postAt(1, index, EPOCH_MS);
+  const deletion = { delete: { tweet: { id: post.id }, event_at: "2026-11-23T10:00:00.000Z" } };
+  const value = "post" in content ? post.json : JSON.stringify(deletion);
+  const schema = "post" in content ? post.schema : "x.v2";
+  const headers: [string, Buffer][] = [["hybridge-schema", Buffer.from(schema)]];
+  if (!("post" in content)) headers.push(["hybridge-op", Buffer.from("delete")]);
+  const timestampMs = EPOCH_MS + Number(offset);
+  return { offset, timestampMs, key: Buffer.from(post.id), value: Buffer.from(value), headers };
+}
+
+async function query(
+  redshift: Redshift,
+  sql: string,
+  parameters: RedshiftParameters,
+): Promise<Record<string, unknown>[]> {
+  const result = await redshift.execute(sql, { signal, parameters });
+  const rows: Record<string, unknown>[] = [];
+  for await (const batch of result.batches) {
+    for (let row = 0; row < batch.rowCount; row += 1) {
+      const cells = batch.columns.map(({ values, nullRows }, index) => [
+        result.columns[index]?.name ?? "",
+        nullRows.includes(row) ? null : values[row],
+      ]);
+      rows.push(Object.fromEntries(cells) as Record<string, unknown>);
+    }
+  }
+  return rows;
+}
