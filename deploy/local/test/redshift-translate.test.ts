@@ -90,7 +90,7 @@ describe("translation", () => {
       sqlOf(
         "CREATE TABLE t (a SUPER, b VARBYTE(64000), c CHARACTER VARYING(3), d BPCHAR, e DECIMAL(9, 2))",
       ),
-      'CREATE TABLE "t" ("a" jsonb, "b" bytea, "c" varchar(3) CONSTRAINT "redshift_bytes_c" CHECK ' +
+      'CREATE TABLE "t" ("a" jsonb, "b" bytea STORAGE EXTERNAL, "c" varchar(3) CONSTRAINT "redshift_bytes_c" CHECK ' +
         '(octet_length("c") <= 3), "d" char(256), "e" DECIMAL ( 9 , 2 ))',
     );
   });

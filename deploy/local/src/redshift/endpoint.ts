@@ -9,6 +9,7 @@ import { startHttpServer } from "./http/server.ts";
 import { Executor } from "./statements/executor.ts";
 import { isTerminal, type StatementRecord } from "./statements/record.ts";
 import { ResultFiles } from "./statements/results.ts";
+import { wasCommitted } from "./statements/run.ts";
 import { StatementStore } from "./statements/store.ts";
 
 const PRUNE_EVERY_MS = 600_000;
@@ -33,7 +34,6 @@ export async function startRedshiftEndpoint(
   for (const record of unfinished) await settle(engine, store, record);
   const copier = stack.use(
     createCopier({
-      engine,
       databaseDirectory,
       s3Endpoint: config.HYBRIDGE_S3_ENDPOINT,
       s3Region: config.HYBRIDGE_S3_REGION,
@@ -58,10 +58,8 @@ async function settle(
   store: StatementStore,
   record: StatementRecord,
 ): Promise<void> {
-  const { records } = await engine.run(
-    `SELECT 1 FROM redshift_compatibility.committed WHERE id = '${record.id}'`,
-  );
-  const status = records.length > 0 ? "FINISHED" : "FAILED";
+  const committed = await wasCommitted(await engine.session(), record.id);
+  const status = committed ? "FINISHED" : "FAILED";
   for (const part of record.parts) if (!isTerminal(part.status)) part.status = status;
   record.status = status;
   record.error =

@@ -1,7 +1,7 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { S3Client } from "@aws-sdk/client-s3";
-import type { Engine } from "../engine/engine.ts";
+import type { EngineSession } from "../engine/engine.ts";
 import { EngineError, type EngineFailure } from "../engine/protocol.ts";
 import type { CopyCommand } from "../sql/copy-command.ts";
 import { BYTES_CHECK } from "../sql/create-table.ts";
@@ -15,7 +15,6 @@ import { download, listSources, type SourceFile } from "./source.ts";
 import { describeTarget, type TargetTable } from "./table.ts";
 
 export interface CopierOptions {
-  readonly engine: Engine;
   /** The database's folder: files below it can be read by the engine. */
   readonly databaseDirectory: string;
   readonly s3Endpoint: string | undefined;
@@ -32,9 +31,14 @@ const LOAD_FOLDER = "hybridge_load";
  */
 export interface Copier extends Disposable {
   /** @returns the rows loaded; @throws SqlRefused, CopyFailed, EngineError: nothing was loaded */
-  copy(copy: CopyCommand, statementId: string, signal: AbortSignal): Promise<number>;
+  copy(
+    engine: EngineSession,
+    copy: CopyCommand,
+    statementId: string,
+    signal: AbortSignal,
+  ): Promise<number>;
   /** Writes a failed load into stl_load_errors, after its transaction is rolled back. */
-  note(failed: CopyFailed, statementId: string): Promise<void>;
+  note(engine: EngineSession, failed: CopyFailed, statementId: string): Promise<void>;
 }
 
 export function createCopier(options: CopierOptions): Copier {
@@ -51,18 +55,19 @@ export function createCopier(options: CopierOptions): Copier {
           },
         });
   return {
-    async copy(copy, statementId, signal) {
+    async copy(engine, copy, statementId, signal) {
       if (!s3) throw new SqlRefused("COPY needs an object store: set HYBRIDGE_S3_ENDPOINT.");
-      const target = await describeTarget(options.engine, copy);
+      const target = await describeTarget(engine, copy);
       const sources = await listSources(s3, copy, signal);
-      return load({ ...options, s3, copy, target, signal }, sources, statementId);
+      return load({ ...options, engine, s3, copy, target, signal }, sources, statementId);
     },
-    note: (failed, statementId) => note(options.engine, failed, statementId),
+    note,
     [Symbol.dispose]: () => s3?.destroy(),
   };
 }
 
 interface Load extends CopierOptions {
+  readonly engine: EngineSession;
   readonly s3: S3Client;
   readonly copy: CopyCommand;
   readonly target: TargetTable;
@@ -141,7 +146,7 @@ function checkedColumn(failure: EngineFailure): string {
     : "";
 }
 
-async function note(engine: Engine, failed: CopyFailed, statementId: string): Promise<void> {
+async function note(engine: EngineSession, failed: CopyFailed, statementId: string): Promise<void> {
   const values = [statementId, failed.table, failed.file, failed.column, failed.reason].map(
     quoteLiteral,
   );

@@ -1,4 +1,4 @@
-import type { Engine } from "../engine/engine.ts";
+import type { EngineSession } from "../engine/engine.ts";
 import type { CopyCommand } from "../sql/copy-command.ts";
 import { SqlRefused } from "../sql/refused.ts";
 import { quoteLiteral, quoteName } from "../sql/tokens.ts";
@@ -19,7 +19,10 @@ export interface TargetTable {
 }
 
 /** The table of a COPY and the columns that it loads. @throws SqlRefused when there is none */
-export async function describeTarget(engine: Engine, copy: CopyCommand): Promise<TargetTable> {
+export async function describeTarget(
+  engine: EngineSession,
+  copy: CopyCommand,
+): Promise<TargetTable> {
   const sqlName =
     copy.schema === undefined
       ? quoteName(copy.table)

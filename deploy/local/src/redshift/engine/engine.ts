@@ -22,16 +22,25 @@ import {
  * That costs about 0.3 s and is the same promise that a killed server gives.
  */
 export interface Engine extends AsyncDisposable {
+  /** Opens the database if need be. */
+  session(): Promise<EngineSession>;
+  /** Ends whatever runs, and with it the session; its run() is rejected with EngineInterrupted. */
+  interrupt(): Promise<void>;
+}
+
+/**
+ * One life of the database. After an interruption it runs nothing more: a statement must not go on
+ * in a new life, outside of the transaction that it belongs to.
+ */
+export interface EngineSession {
   /** @throws EngineError, EngineInterrupted */
   run(sql: string): Promise<EngineResult>;
-  /** Ends whatever runs; its run() is rejected with EngineInterrupted. */
-  interrupt(): Promise<void>;
 }
 
 export async function openEngine(directory: string): Promise<Engine> {
   if (!existsSync(join(directory, "PG_VERSION"))) await initialize(directory);
   const engine = new WorkerEngine(directory);
-  await engine.run("SELECT 1");
+  await engine.session();
   return engine;
 }
 
@@ -65,14 +74,17 @@ class WorkerEngine implements Engine {
     this.#directory = directory;
   }
 
-  async run(sql: string): Promise<EngineResult> {
-    this.#worker ??= this.#open();
-    const worker = await this.#worker;
-    const id = ++this.#lastId;
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
-      worker.postMessage({ id, sql } satisfies EngineRequest);
-    });
+  async session(): Promise<EngineSession> {
+    const opened = (this.#worker ??= this.#open());
+    const worker = await opened;
+    return {
+      run: (sql) => {
+        if (this.#worker !== opened) {
+          return Promise.reject(new EngineInterrupted("the engine was stopped"));
+        }
+        return this.#run(worker, sql);
+      },
+    };
   }
 
   async interrupt(): Promise<void> {
@@ -84,9 +96,20 @@ class WorkerEngine implements Engine {
 
   async [Symbol.asyncDispose](): Promise<void> {
     // A checkpoint, so that the next start has no log to replay.
-    if (this.#worker && this.#waiting.size === 0)
-      await this.run("CHECKPOINT").catch(() => undefined);
+    if (this.#worker && this.#waiting.size === 0) {
+      await this.session()
+        .then((session) => session.run("CHECKPOINT"))
+        .catch(() => undefined);
+    }
     await this.interrupt();
+  }
+
+  #run(worker: Worker, sql: string): Promise<EngineResult> {
+    const id = ++this.#lastId;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      worker.postMessage({ id, sql } satisfies EngineRequest);
+    });
   }
 
   #open(): Promise<Worker> {

@@ -143,7 +143,7 @@ function rewriteTop(tokens: readonly Token[], index: number): Step | undefined {
   }
   const count = nextIndex(tokens, at + 1);
   if (tokens[at]?.key !== "TOP" || tokens[count]?.kind !== "number") return undefined;
-  return { tokens: head, last: count, limit: (tokens[count]).text };
+  return { tokens: head, last: count, limit: tokens[count].text };
 }
 
 function rewriteCall(tokens: readonly Token[], index: number, open: number): Step | undefined {
