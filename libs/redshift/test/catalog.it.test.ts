@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { hash } from "node:crypto";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { retryOf } from "@hybridge/core";
-import type { Catalog, LedgerEntry } from "@hybridge/landing";
+import { describeError, retryOf } from "@hybridge/core";
+import type { BlobStore, Catalog, LedgerEntry } from "@hybridge/landing";
 import { postAt } from "@hybridge/tweet";
-import { RedshiftSchemaError, RedshiftStatementError } from "../src/index.ts";
+import { redshiftCatalog, RedshiftSchemaError, RedshiftStatementError } from "../src/index.ts";
+import { writeManifest } from "../src/manifest.ts";
 import { openWarehouse, type Content, type Warehouse } from "./landed.ts";
 
 const signal = new AbortController().signal;
@@ -147,21 +148,29 @@ test("while S3 is away a load says so and that trying again helps; then it succe
   const entry = await warehouse.land("away", 0, 0n, posts(0, 5));
   await catalog.register([entry], signal);
   const next = await warehouse.land("away", 0, 5n, posts(5, 5));
-  // The manifest is there already, so that it is COPY that finds S3 away.
-  await catalog.register([next], AbortSignal.timeout(1)).catch(() => undefined);
-  await warehouse.s3.kill("SIGKILL");
-  await assert.rejects(catalog.register([next], signal), (error) => {
-    assert.equal(retryOf(error), "backoff", String(error));
-    return true;
-  });
+  await writeManifest(warehouse.blobs, [next], signal);
+  await warehouse.s3.kill("SIGTERM");
+  const failsWith = async (store: BlobStore, code: string) => {
+    const { redshift } = warehouse;
+    const registering = redshiftCatalog({ redshift, blobs: store }).register([next], signal);
+    await assert.rejects(registering, (error) => {
+      assert.equal((error as { code?: string }).code, code, describeError(error));
+      assert.equal(retryOf(error), "backoff");
+      return true;
+    });
+  };
+  await failsWith(warehouse.blobs, "S3_UNAVAILABLE");
+  // With the manifest out of the way it is COPY that finds S3 away.
+  const written: BlobStore = { ...warehouse.blobs, create: () => Promise.resolve("exists") };
+  await failsWith(written, "REDSHIFT_INTERRUPTED");
   await warehouse.s3.restart();
   await catalog.register([next], signal);
   assert.equal(await offsetsOf("away"), offsetList(0, 0, 10));
 });
 
-test("an endpoint killed at any moment of a load leaves all of it or nothing, and is resumed", async () => {
+test("an endpoint killed at any moment of a load leaves all of it or nothing, and is resumed", async (t) => {
   const seed = Date.now() % 100_000;
-  console.log(`# seed ${seed}`);
+  t.diagnostic(`seed ${seed}`);
   let next = 0;
   for (let run = 0; run < 3; run += 1) {
     const entry = await warehouse.land("killed", 0, BigInt(next), posts(next, 400));
@@ -169,7 +178,7 @@ test("an endpoint killed at any moment of a load leaves all of it or nothing, an
     await sleep(((seed * (run + 1)) % 400) + 1);
     await warehouse.endpoint.kill("SIGKILL");
     const error = await registering;
-    if (error !== undefined) assert.equal(retryOf(error), "backoff", String(error));
+    if (error !== undefined) assert.equal(retryOf(error), "backoff", describeError(error));
     await warehouse.endpoint.restart();
     const rows = await warehouse.query(
       "SELECT count(*) AS n FROM hybridge.tweets WHERE kafka_topic = 'killed'",
