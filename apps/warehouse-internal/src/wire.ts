@@ -23,6 +23,7 @@ export async function runWarehouseInternal(
   await using encoder = await parquetEncoder({
     stagingDirectory: config.HYBRIDGE_STAGING_DIR,
     compression: "zstd",
+    segmentBytesMax: config.HYBRIDGE_SEGMENT_BYTES_MAX,
   });
   const options = {
     side: "internal",

@@ -22,7 +22,7 @@ export const segmentSettings = {
     doc: "Records of a partition that make a segment.",
   },
   HYBRIDGE_SEGMENT_BYTES_MAX: {
-    schema: setting.integer(1_024, 1_073_741_824, 33_554_432),
+    schema: setting.integer(1_024, 268_435_456, 16_777_216),
     doc: "Bytes of a partition, as read, that make a segment.",
   },
   HYBRIDGE_SEGMENT_AGE_MAX_MS: {
@@ -34,7 +34,7 @@ export const segmentSettings = {
     doc: "Greatest span of record timestamps in a segment; 0 is none.",
   },
   HYBRIDGE_BUFFER_BYTES_MAX: {
-    schema: setting.integer(1_048_576, 17_179_869_184, 134_217_728),
+    schema: setting.integer(1_048_576, 17_179_869_184, 67_108_864),
     doc: "Bytes of records held over all partitions; when full, the largest is cut and reading waits.",
   },
 } satisfies Settings;

@@ -21,5 +21,8 @@ export function parquetError(attempted: string, error: unknown): StagingFullErro
       cause: error,
     });
   }
-  return new ParquetError(`${attempted}: ${text}`, { cause: error });
+  const advice = /out of memory/i.test(text)
+    ? " Was the segment cut under a larger HYBRIDGE_SEGMENT_BYTES_MAX? Memory follows that setting."
+    : "";
+  return new ParquetError(`${attempted}: ${text}${advice}`, { cause: error });
 }

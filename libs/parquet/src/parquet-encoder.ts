@@ -22,15 +22,22 @@ export interface ParquetOptions {
   /** Where files wait until they are published; the encoder keeps a folder per partition there. */
   readonly stagingDirectory: string;
   readonly compression: "zstd" | "snappy";
-  /** DuckDB's own memory, in its notation; default 256MB. */
-  readonly memoryLimit?: string;
+  /** The most bytes of records in a segment; DuckDB's own memory follows. Default 16 MiB. */
+  readonly segmentBytesMax?: number;
 }
 
 /** Of the rows in a file and of how they are written. A change of either needs a new one. */
 const SCHEMA = "v1";
 
-/** Rows of a Parquet row group: DuckDB's default, which is a multiple of its vectors. */
-const ROW_GROUP_ROWS = 122_880;
+/** Rows of a Parquet row group, a multiple of DuckDB's vectors: its default needs 200 MB more. */
+const ROW_GROUP_ROWS = 20_480;
+
+/** A row in JSON with every character of the largest raw escaped, and the typed texts beside it. */
+const ROW_JSON_BYTES_MAX = 4_194_304;
+
+/** What DuckDB needs for itself, and as often a segment: read, columns, row group, compressed. */
+const DUCKDB_BYTES = 134_217_728;
+const SEGMENT_COPIES = 5;
 
 /** An encoder that must be closed. */
 export interface ParquetEncoder extends SegmentEncoder, AsyncDisposable {}
@@ -44,12 +51,16 @@ export interface ParquetEncoder extends SegmentEncoder, AsyncDisposable {}
  * @throws StagingFullError when the staging folder has no space; trying again is right
  */
 export async function parquetEncoder(options: ParquetOptions): Promise<ParquetEncoder> {
-  const database = await openDatabase(options.memoryLimit ?? "256MB");
+  const database = await openDatabase(memoryLimitOf(options));
   return {
     schema: SCHEMA,
     encode: (cut, records, signal) => encode(database, options, cut, records, signal),
     [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
   };
+}
+
+function memoryLimitOf({ segmentBytesMax = 16_777_216 }: ParquetOptions): string {
+  return `${Math.ceil((DUCKDB_BYTES + SEGMENT_COPIES * segmentBytesMax) / 1_000_000)}MB`;
 }
 
 async function encode(
@@ -118,10 +129,9 @@ const JSON_TYPES = {
 
 function source(path: string): string {
   const types = columns.map(({ name, kind }) => `${quoted(name)}: '${JSON_TYPES[kind]}'`);
-  // The greatest row: raw with every byte escaped, and the typed texts, which are parts of it.
   return (
     `read_json(${quoted(path)}, format = 'newline_delimited', ` +
-    `columns = {${types.join(", ")}}, maximum_object_size = 16777216)`
+    `columns = {${types.join(", ")}}, maximum_object_size = ${ROW_JSON_BYTES_MAX})`
   );
 }
 

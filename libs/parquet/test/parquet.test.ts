@@ -133,6 +133,16 @@ test("a post at the limit is a row", async () => {
   assert.equal(row?.["raw"], raw);
 });
 
+test("a segment of the largest posts fits into the encoder's memory", async () => {
+  const text = String.raw`\u0001\n\"`.repeat(100_000);
+  const records = Array.from({ length: 17 }, (_, index) =>
+    record(index, `{"id_str":"${index}","text":"${text}"}`),
+  );
+  await using segment = await encoder.encode(cutOf(17), records, signal);
+  assert.deepEqual(segment.deadLetters, []);
+  assert.equal(segment.files[0]?.rows, 17);
+});
+
 test("staged files are gone after disposal, and after an abort", async () => {
   const staged = join(directory, "t-3");
   {
