@@ -27,7 +27,7 @@ const ROWS = 20_000;
 const ROOT = "/hybridge";
 // The owner of the local HDFS.
 const user = userInfo().username;
-const signal = AbortSignal.timeout(240_000);
+const signal = AbortSignal.timeout(600_000);
 const partition = { topic: "hybrid", partition: 3 };
 
 let directory: string;
