@@ -75,10 +75,12 @@ async function makeFolders(webhdfs: string, signal: AbortSignal | undefined): Pr
 async function makeFolder(url: string, user: string, signal: AbortSignal | undefined) {
   const query = `user.name=${encodeURIComponent(user)}&permission=1777`;
   for (const op of ["MKDIRS", "SETPERMISSION"]) {
-    const limit = AbortSignal.timeout(10_000);
-    const response = await fetch(`${url}?op=${op}&${query}`, {
-      method: "PUT",
-      signal: signal ? AbortSignal.any([signal, limit]) : limit,
+    const limit = AbortSignal.timeout(20_000);
+    const request = { method: "PUT", signal: signal ? AbortSignal.any([signal, limit]) : limit };
+    const response = await fetch(`${url}?op=${op}&${query}`, request).catch((cause: unknown) => {
+      signal?.throwIfAborted();
+      // A time-out too: on a busy machine a NameNode may take its time.
+      throw new UnavailableError(`PUT ${url} (${op}) got no answer`, { cause });
     });
     const body = await response.text();
     if (response.status !== 200 || body.includes("false")) {
