@@ -38,7 +38,6 @@ export async function runWarehouseExternal(
     catalog: redshiftCatalog({
       redshift,
       blobs: s3Blobs(s3, folder),
-      emit,
       ...given("iamRole", config.HYBRIDGE_REDSHIFT_IAM_ROLE),
     }),
     encoder,

@@ -106,6 +106,8 @@ const failpoints = [
   "s3.before-put",
   "s3.after-put",
   "s3.after-put@3",
+  "redshift.before-load",
+  "redshift.after-load",
 ];
 
 test("killed at any failpoint, it goes on with nothing lost and nothing doubled", async () => {
