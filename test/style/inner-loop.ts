@@ -2,6 +2,7 @@
 // (incremental) and, beside it, the unit tests that a changed file can break: those that import it,
 // directly or through others. Without uncommitted changes it looks at the last commit.
 import { execFileSync, spawn } from "node:child_process";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { affectedTests } from "./affected-tests.ts";
 
@@ -9,12 +10,15 @@ const root = join(import.meta.dirname, "../..");
 const startedMs = performance.now();
 
 /** More would no longer be an inner loop; `npm test` runs them all. */
-const TEST_FILES_MAX = 24;
+const TEST_FILES_MAX = 12;
 
 const changed = changedFiles();
 const tests = affectedTests(root, changed);
 const nearest = tests.slice(0, TEST_FILES_MAX);
-const node = ["--conditions=@hybridge/source", "--test", "--test-reporter=dot"];
+const node = [
+  ...["--conditions=@hybridge/source", "--test", "--test-reporter=dot"],
+  `--test-concurrency=${availableParallelism()}`,
+];
 const jobs = [
   run("types", ["node_modules/typescript/bin/tsc", "-p", "tsconfig.json"]),
   ...(nearest.length === 0 ? [] : [run(`${nearest.length} test files`, [...node, ...nearest])]),
@@ -39,7 +43,13 @@ interface Outcome {
 }
 
 function run(name: string, args: readonly string[]): Promise<Outcome> {
-  const child = spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+  // Stripped types and compiled code are kept between runs: a third less CPU.
+  const env = { ...process.env, NODE_COMPILE_CACHE: join(root, ".hybridge/compile-cache") };
+  const child = spawn(process.execPath, args, {
+    cwd: root,
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let output = "";
   const gather = (chunk: Buffer) => {
     output += chunk.toString();

@@ -48,8 +48,9 @@ function identifiers(file: TypeScriptFile): Problem[] {
       ts.isFunctionDeclaration(statement) ||
       ts.isInterfaceDeclaration(statement) ||
       ts.isTypeAliasDeclaration(statement);
+    // A name of one word is a concept of its own (`common` flags of a command).
     const name = named ? (statement.name?.text ?? "") : "";
-    const last = name.match(/[A-Z]?[a-z]+$/)?.[0].toLowerCase() ?? "";
+    const last = /[a-z0-9]([A-Z][a-z]+)$/.exec(name)?.[1]?.toLowerCase() ?? "";
     const advice = Object.hasOwn(EMPTY_WORDS, last) ? EMPTY_WORDS[last] : undefined;
     if (advice === undefined) return [];
     const line = lineOf(file, statement.getStart());

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, open, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
-import { failpoint } from "@hybridge/core";
+import { describeError, failpoint, retry } from "@hybridge/core";
 import { DeadLetterWriteError } from "./errors.ts";
 import { splitLines } from "./replay/lines.ts";
 
@@ -27,13 +27,16 @@ export interface DeadLetter {
 export interface DeadLetters extends AsyncDisposable {
   /**
    * Adds a letter unless it is there already, from this run or an earlier one. When it returns,
-   * the letter is on the disk.
+   * the letter is on the disk. While the disk is full it waits, and with it the source.
    *
    * @returns whether it was new
-   * @throws DeadLetterWriteError
+   * @throws DeadLetterWriteError when waiting is of no use
    */
-  add(letter: DeadLetter): Promise<boolean>;
+  add(letter: DeadLetter, signal: AbortSignal): Promise<boolean>;
 }
+
+/** Told why a letter waits for the disk, and with undefined when it waits no longer. */
+export type OnWait = (reason: string | undefined) => void;
 
 /** Enough to find the key of a line; the bytes come after it. */
 const KEY_BYTES_MAX = 4_096;
@@ -44,7 +47,7 @@ const KEY_BYTES_MAX = 4_096;
  *
  * @throws DeadLetterWriteError when the folder cannot be written
  */
-export async function openDeadLetters(dir: string): Promise<DeadLetters> {
+export async function openDeadLetters(dir: string, onWait: OnWait): Promise<DeadLetters> {
   const path = join(dir, "ingest.ndjson");
   const file = await attempt(path, async () => {
     await mkdir(dir, { recursive: true });
@@ -52,10 +55,20 @@ export async function openDeadLetters(dir: string): Promise<DeadLetters> {
   });
   const known = await attempt(path, () => readKeys(path, file));
   return {
-    async add(letter) {
+    async add(letter, signal) {
       const key = keyOf(letter.file, letter.item, letter.byteOffset);
       if (known.has(key)) return false;
-      await attempt(path, () => appendWhole(file, lineOf(letter)));
+      const wait = { told: false };
+      await retry(() => attempt(path, () => appendWhole(file, lineOf(letter))), {
+        signal,
+        baseMs: 250,
+        maxMs: 5_000,
+        onRetry(error) {
+          wait.told = true;
+          onWait(describeError(error));
+        },
+      });
+      if (wait.told) onWait(undefined);
       known.add(key);
       failpoint("ingest.dead-letter-written");
       return true;
@@ -71,7 +84,7 @@ async function appendWhole(file: FileHandle, line: string): Promise<void> {
     await file.appendFile(line);
     await file.datasync();
   } catch (error) {
-    await file.truncate(size);
+    await file.truncate(size).catch(() => undefined);
     throw error;
   }
 }

@@ -70,7 +70,7 @@ export async function runSession(options: SessionOptions, signal: AbortSignal): 
       writer,
       resume,
       onAcknowledged: (count) => status.addAcknowledged(count),
-      onRefused: (parcel, error) => putAside(options, parcel, error),
+      onRefused: (parcel, error) => putAside(options, parcel, error, own),
     });
     status.beginSession(() => publisher.inFlight());
     status.become("RUNNING");
@@ -125,7 +125,7 @@ async function publishAll(
   signal: AbortSignal,
 ): Promise<void> {
   const { source, status } = options;
-  const watch = setInterval(() => tellStall(publisher, status), 1_000);
+  const watch = setInterval(watchStall(publisher, status), 1_000);
   try {
     for await (const { posts, passedOver } of source.posts(from, signal)) {
       status.addPresent(passedOver);
@@ -166,12 +166,19 @@ function watchWait({
 }
 
 /** A broker that is away shows as a batch that nobody acknowledges; the writer keeps trying. */
-function tellStall(publisher: Publisher, status: StatusBoard): void {
-  const waitMs = publisher.oldestWaitMs();
-  if (waitMs >= PATIENCE_MS) {
-    const seconds = Math.floor(waitMs / 1000);
-    status.become("DEGRADED", `Kafka has not acknowledged a batch for ${seconds} s`);
-  } else if (status.read().state === "DEGRADED") status.become("RUNNING");
+function watchStall(publisher: Publisher, status: StatusBoard): () => void {
+  let stalled = false;
+  return () => {
+    const waitMs = publisher.oldestWaitMs();
+    if (waitMs >= PATIENCE_MS) {
+      const seconds = Math.floor(waitMs / 1000);
+      status.become("DEGRADED", `Kafka has not acknowledged a batch for ${seconds} s`);
+      stalled = true;
+    } else if (stalled) {
+      status.become("RUNNING");
+      stalled = false;
+    }
+  };
 }
 
 function tellResume(options: SessionOptions, resume: ResumePoint): void {
@@ -182,10 +189,15 @@ function tellResume(options: SessionOptions, resume: ResumePoint): void {
 }
 
 /** A post that the broker refuses for its size: the topic's limit is below ours. */
-async function putAside(options: SessionOptions, parcel: Parcel, error: Error): Promise<void> {
+async function putAside(
+  options: SessionOptions,
+  parcel: Parcel,
+  error: Error,
+  signal: AbortSignal,
+): Promise<void> {
   const { source, deadLetters, status, emit, topic } = options;
   const bytes = parcel.record.value ?? Buffer.alloc(0);
-  const isNew = await deadLetters.add({
+  const letter = {
     file: source.stream,
     item: parcel.ordinal,
     byteOffset: 0,
@@ -193,7 +205,8 @@ async function putAside(options: SessionOptions, parcel: Parcel, error: Error): 
     reason: `${describeError(error)}; check max.message.bytes of ${topic} and HYBRIDGE_POST_BYTES_MAX`,
     bytes,
     length: bytes.length,
-  });
+  };
+  const isNew = await deadLetters.add(letter, signal);
   if (!isNew) return;
   status.addDeadLetter();
   emit(deadLettered(source.stream, parcel.ordinal, `REFUSED: ${describeError(error)}`));

@@ -26,7 +26,11 @@ export interface Ingest extends AsyncDisposable {
 export async function wireIngest(config: IngestConfig, emit: Emit): Promise<Ingest> {
   await using opened = new AsyncDisposableStack();
   const status = openStatusBoard(emit);
-  const deadLetters = opened.use(await openDeadLetters(config.HYBRIDGE_DEAD_LETTER_DIR));
+  const deadLetters = opened.use(
+    await openDeadLetters(config.HYBRIDGE_DEAD_LETTER_DIR, (reason) =>
+      reason === undefined ? status.become("RUNNING") : status.become("DEGRADED", reason),
+    ),
+  );
   const source = await openSource(config, deadLetters, status, emit);
   const topic = config.HYBRIDGE_TOPIC;
   const services = [ingestService(status, source, topic)];

@@ -1,11 +1,22 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { openDeadLetters, type DeadLetter } from "../src/dead-letters.ts";
 import { DeadLetterWriteError } from "../src/errors.ts";
+
+const { signal } = new AbortController();
+const ignore = () => undefined;
 
 function folder(t: TestContext): string {
   const dir = mkdtempSync(join(tmpdir(), "hybridge-dead-letters-"));
@@ -38,10 +49,10 @@ function linesIn(dir: string) {
 test("a letter is written once, whoever opens the folder how often", async (t) => {
   const dir = folder(t);
   for (let round = 0; round < 3; round++) {
-    await using letters = await openDeadLetters(dir);
-    assert.equal(await letters.add(letter(1)), round === 0);
-    assert.equal(await letters.add(letter(2, Buffer.alloc(20_000, 0x61))), round === 0);
-    assert.equal(await letters.add(letter(1)), false);
+    await using letters = await openDeadLetters(dir, ignore);
+    assert.equal(await letters.add(letter(1), signal), round === 0);
+    assert.equal(await letters.add(letter(2, Buffer.alloc(20_000, 0x61)), signal), round === 0);
+    assert.equal(await letters.add(letter(1), signal), false);
   }
   const [first, second, ...others] = linesIn(dir);
   assert.equal(others.length, 0);
@@ -64,32 +75,51 @@ test("a letter is written once, whoever opens the folder how often", async (t) =
 test("a line that a crash cut short is taken back and written again", async (t) => {
   const dir = folder(t);
   {
-    await using letters = await openDeadLetters(dir);
-    await letters.add(letter(1));
-    await letters.add(letter(2));
+    await using letters = await openDeadLetters(dir, ignore);
+    await letters.add(letter(1), signal);
+    await letters.add(letter(2), signal);
   }
   const path = join(dir, "ingest.ndjson");
   const whole = readFileSync(path, "utf8");
   for (const cut of [1, 2, 60, 200]) {
     writeFileSync(path, whole.slice(0, -cut));
-    await using letters = await openDeadLetters(dir);
-    assert.equal(await letters.add(letter(1)), false);
-    assert.equal(await letters.add(letter(2)), true);
+    await using letters = await openDeadLetters(dir, ignore);
+    assert.equal(await letters.add(letter(1), signal), false);
+    assert.equal(await letters.add(letter(2), signal), true);
     assert.equal(readFileSync(path, "utf8"), whole);
   }
   appendFileSync(path, "{");
-  await using letters = await openDeadLetters(dir);
-  assert.equal(await letters.add(letter(2)), false);
+  await using letters = await openDeadLetters(dir, ignore);
+  assert.equal(await letters.add(letter(2), signal), false);
   assert.equal(readFileSync(path, "utf8"), whole);
 });
 
 test("a folder that cannot be is a named error that no retry cures", async (t) => {
   const dir = folder(t);
   writeFileSync(join(dir, "file"), "");
-  await assert.rejects(openDeadLetters(join(dir, "file")), (error: unknown) => {
+  await assert.rejects(openDeadLetters(join(dir, "file"), ignore), (error: unknown) => {
     assert.ok(error instanceof DeadLetterWriteError);
     assert.equal(error.retry, "never");
     assert.match(error.message, /HYBRIDGE_DEAD_LETTER_DIR/);
     return true;
   });
+});
+
+test("a full disk is told as such, and the letter waits for room", async (t) => {
+  if (!existsSync("/dev/full")) {
+    t.skip("this system has no /dev/full");
+    return;
+  }
+  const dir = folder(t);
+  const path = join(dir, "ingest.ndjson");
+  symlinkSync("/dev/full", path);
+  const waiting = new AbortController();
+  const reasons: (string | undefined)[] = [];
+  await using letters = await openDeadLetters(dir, (reason) => {
+    reasons.push(reason);
+    if (reasons.length === 2) waiting.abort(new DOMException("enough", "AbortError"));
+  });
+  await assert.rejects(letters.add(letter(1), waiting.signal));
+  assert.equal(reasons.length, 2);
+  for (const reason of reasons) assert.match(reason ?? "", /the disk is full/);
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -163,6 +164,33 @@ test("a broker that goes away degrades ingest, and it goes on when the broker is
   assertDelivered(await readWithConsoleConsumer(kafka.addresses.bootstrap, topic), 2_000);
   ingest.kill("SIGTERM");
   assert.equal((await ingest.ended).code, 0);
+});
+
+test("while the disk for dead letters is full ingest waits, and goes on when there is room", async (t) => {
+  const disk = join(dir, "small-disk");
+  mkdirSync(disk);
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=256k", "tmpfs", disk], { stdio: "pipe" });
+  } catch (error) {
+    t.skip(`a small disk cannot be mounted here: ${String(error).split("\n")[0]}`);
+    return;
+  }
+  t.after(() => void execFileSync("umount", ["-l", disk]));
+  const filler = join(disk, "filler");
+  writeFileSync(filler, Buffer.alloc(220_000));
+  const file = join(dir, "bad.ndjson");
+  writeFileSync(file, `{"id_str":"1"}\nbad ${"x".repeat(50_000)}\n{"id_str":"2"}\n`);
+  const env = settings("full", { HYBRIDGE_REPLAY_FILES: file, HYBRIDGE_REPLAY_POSTS: "50" });
+  await using ingest = startIngest({ ...env, HYBRIDGE_DEAD_LETTER_DIR: disk });
+  const status = await ingest.until(({ state }) => state === "DEGRADED");
+  assert.match(status?.reason ?? "", /the disk is full/, ingest.log());
+  rmSync(filler);
+  assert.deepEqual((await untilDone(ingest)).total, 50n);
+  const [letter, ...others] = readFileSync(join(disk, "ingest.ndjson"), "utf8")
+    .trimEnd()
+    .split("\n");
+  assert.equal((JSON.parse(letter ?? "") as { length: number }).length, 50_004);
+  assert.equal(others.length, 0);
 });
 
 test("where nobody answers, ingest says what it waits for, and stops when asked", async () => {

@@ -33,7 +33,7 @@ async function ingest(
 ) {
   const events = collectEvents();
   const status = openStatusBoard(events.emit);
-  await using deadLetters = await openDeadLetters(dir);
+  await using deadLetters = await openDeadLetters(dir, () => undefined);
   const source = await openReplay({
     files: [],
     rate: 0,

@@ -80,7 +80,7 @@ async function* replay(
   for (const file of files) {
     for await (const items of itemsOf(file)) {
       signal.throwIfAborted();
-      const posts = await acceptItems(options, file, items, ids, progress);
+      const posts = await acceptItems(options, file, items, { ids, progress, signal });
       yield* paced(posts, from, pace, signal);
       if (isEnough(options, progress)) return;
     }
@@ -93,8 +93,7 @@ async function acceptItems(
   options: ReplayOptions,
   file: ReplayFile,
   items: readonly Item[],
-  ids: RecentIds,
-  progress: Progress,
+  { ids, progress, signal }: { ids: RecentIds; progress: Progress; signal: AbortSignal },
 ): Promise<SourcePost[]> {
   const posts: SourcePost[] = [];
   for (const item of items) {
@@ -106,7 +105,7 @@ async function acceptItems(
       const { number, ...place } = item;
       const { code, reason } = read;
       const letter = { file: file.name, item: number, code, reason, ...place };
-      const isNew = await options.deadLetters.add(letter);
+      const isNew = await options.deadLetters.add(letter, signal);
       if (isNew) options.onLeftOut("dead-letter", file.name, item, `${code}: ${reason}`);
     } else if (ids.seen(read.fields.id)) {
       options.onLeftOut("duplicate", file.name, item, `the id ${read.fields.id} was there before`);
