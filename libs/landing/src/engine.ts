@@ -53,6 +53,8 @@ export interface Landing {
 
 /** How often age limits are looked at; a segment is at most this much late. */
 const TICK_MS = 50;
+/** Longest wait before a catalog that refused is asked again. */
+const REFUSED_MS = 30_000;
 
 interface Lane {
   readonly partition: number;
@@ -300,7 +302,7 @@ class Engine {
   /** A partition whose landing can never go on stops alone; a bug of ours stops the process. */
   #stopLane(lane: Lane, error: unknown): void {
     if (this.#signal.aborted) return;
-    if (!(error instanceof HybridgeError) || error instanceof InvariantError) throw error;
+    if (!isNamed(error)) throw error;
     lane.stopped = error;
     this.#heldBytes -= lane.buffer.bytes;
     lane.buffer.clear();
@@ -318,22 +320,17 @@ class Engine {
     throw new AllPartitionsStoppedError(message, { cause: error });
   }
 
-  /** The catalog follows; one that refuses for ever must not stop the raw data from landing. */
+  /**
+   * The catalog follows. One that refuses must not stop the raw data from landing, and what it
+   * refuses is a person's to change: it is asked again, from its preparation on, now and then.
+   */
   async #register(): Promise<void> {
-    try {
-      await this.#registrar.run(this.#signal);
-    } catch (error) {
-      if (this.#signal.aborted || !(error instanceof HybridgeError)) throw error;
-      if (error instanceof InvariantError) throw error;
-      this.#health.stopped("catalog", `${error.code}: ${error.message}`);
-      this.#options.emit({
-        name: "landing.registration_stopped",
-        level: "error",
-        message: `landed data is no longer made visible to queries: ${describeError(error)}`,
-        fields: { code: error.code },
-        error,
-      });
-    }
+    await this.#health.persist(
+      "catalog",
+      (works) => this.#registrar.run(this.#signal, works),
+      this.#signal,
+      { classify: (error) => (isNamed(error) ? "backoff" : "never"), maxMs: REFUSED_MS },
+    );
   }
 
   #emitResumed(cut: Cut): void {
@@ -344,6 +341,11 @@ class Engine {
       fields: { partition: cut.partition, first: String(cut.first), last: String(cut.last) },
     });
   }
+}
+
+/** Something named went wrong outside; the rest are bugs of ours. */
+function isNamed(error: unknown): error is HybridgeError {
+  return error instanceof HybridgeError && !(error instanceof InvariantError);
 }
 
 function landedEvent({ cut, files, rows, deadLetters }: LedgerEntry, bytes: number) {

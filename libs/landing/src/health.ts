@@ -1,4 +1,4 @@
-import { describeError, retry, type Clock, type Emit } from "@hybridge/core";
+import { describeError, retry, type Clock, type Emit, type Retry } from "@hybridge/core";
 
 /**
  * What is wrong at the moment, by place ("store", "catalog", "hybrid/3"). A place that changes
@@ -12,9 +12,15 @@ export interface Health {
     place: string,
     attempt: (succeeded: () => void) => Promise<T>,
     signal: AbortSignal,
+    options?: PersistOptions,
   ): Promise<T>;
   /** Something that stays wrong until the process is started anew. */
   stopped(place: string, reason: string): void;
+}
+
+export interface PersistOptions {
+  readonly classify?: (error: unknown) => Retry;
+  readonly maxMs?: number;
 }
 
 export function createHealth(emit: Emit, clock: Clock): Health {
@@ -42,12 +48,12 @@ export function createHealth(emit: Emit, clock: Clock): Health {
       return [...new Set(texts)].join("; ");
     },
     stopped: (place, reason) => void ill.set({}, { place, reason }),
-    async persist(place, attempt, signal) {
+    async persist(place, attempt, signal, more = {}) {
       const token = {};
       const succeeded = () => rose(token, place);
       const onRetry = (error: unknown) => fell(token, place, error);
       try {
-        const options = { signal, clock, baseMs: 200, maxMs: 5_000, onRetry };
+        const options = { signal, clock, baseMs: 200, maxMs: 5_000, ...more, onRetry };
         const result = await retry(() => attempt(succeeded), options);
         succeeded();
         return result;

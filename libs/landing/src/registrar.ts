@@ -26,8 +26,13 @@ export interface Registrar {
   queryable(partition: number): bigint | undefined;
   /** Rows made visible since the start. */
   readonly rows: number;
-  /** Works until the signal is aborted. @throws what the catalog or the store will never accept */
-  run(signal: AbortSignal): Promise<void>;
+  /**
+   * Works until the signal is aborted; may be run again after an error.
+   *
+   * @param works told whenever the catalog has taken everything
+   * @throws what the catalog or the store will not accept
+   */
+  run(signal: AbortSignal, works: () => void): Promise<void>;
 }
 
 interface Track {
@@ -115,12 +120,13 @@ export function createRegistrar(options: RegistrarOptions): Registrar {
       track.tail.push(entry);
       waiting.add(entry.cut.partition);
     },
-    async run(signal) {
+    async run(signal, works) {
       await start(signal);
       // What earlier runs landed and did not register is found by the ledger.
       for (const partition of partitions) waiting.add(partition);
       for (;;) {
         await registerAll(signal);
+        works();
         await clock.sleep(intervalMs, signal);
       }
     },

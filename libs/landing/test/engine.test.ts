@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { HybridgeError } from "@hybridge/core";
+import { ConfigError, HybridgeError } from "@hybridge/core";
 import { collectEvents } from "@hybridge/core/testing";
-import { startLanding, type Landing, type LandingOptions } from "../src/index.ts";
+import { startLanding, type Landing, type LandingOptions, type LedgerEntry } from "../src/index.ts";
 import {
   memoryCatalog,
   memoryDisk,
@@ -114,7 +114,7 @@ test("lands what is there and what comes, and makes it visible", async () => {
 
 test("a crash before or after any effect loses nothing and doubles nothing", async () => {
   for (let at = 0; ; at++) {
-    let crashed = false;
+    const seen = { crash: false };
     for (const fault of ["before", "after"] as const) {
       const w = world();
       const wanted = [...fill(w.source, 0, 12), ...fill(w.source, 1, 5)].sort();
@@ -123,7 +123,7 @@ test("a crash before or after any effect loses nothing and doubles nothing", asy
       w.disk.fault = (operation) => {
         if (crash.signal.aborted) return "before";
         if (!operation.startsWith("create") || effects++ !== at) return "none";
-        crashed = true;
+        seen.crash = true;
         crash.abort();
         return fault;
       };
@@ -145,7 +145,7 @@ test("a crash before or after any effect loses nothing and doubles nothing", asy
         17,
       );
     }
-    if (!crashed) {
+    if (!seen.crash) {
       assert.ok(at > 8, "the crashes hit nothing");
       return;
     }
@@ -181,6 +181,32 @@ test("landing does not wait for a catalog that is away, and it catches up", asyn
   w.catalog.fault = () => "none";
   await until(() => landing.status().queryable === 60n, landing);
   assert.ok((w.catalog.batches[0] ?? 0) > 1, "segments were not registered together");
+  stop.abort();
+  await landing.done;
+});
+
+test("a catalog that refuses is asked again from its preparation on", async () => {
+  const w = world();
+  fill(w.source, 0, 5);
+  let prepared = 0;
+  let refused = 0;
+  const catalog = {
+    ...w.catalog,
+    async prepare(signal: AbortSignal) {
+      prepared += 1;
+      await w.catalog.prepare(signal);
+    },
+    async register(entries: readonly LedgerEntry[], signal: AbortSignal) {
+      if (refused++ === 0) throw new ConfigError("the table was dropped");
+      await w.catalog.register(entries, signal);
+    },
+  };
+  const stop = new AbortController();
+  const landing = start(w, stop.signal, { catalog });
+  await until(() => landing.status().state === "DEGRADED", landing);
+  assert.match(landing.status().reason, /^catalog: the table was dropped/);
+  await until(() => landing.status().queryable === 5n && prepared === 2, landing);
+  await until(() => landing.status().state === "RUNNING", landing);
   stop.abort();
   await landing.done;
 });
