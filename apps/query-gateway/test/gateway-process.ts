@@ -1,0 +1,54 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const main = fileURLToPath(new URL("../src/main.ts", import.meta.url));
+
+/** The service as a process of its own; leaving its scope kills it. */
+export async function startGateway(env: Readonly<Record<string, string>>) {
+  const flags = ["--conditions=@hybridge/source", "--import", "@hybridge/tracing/preload"];
+  const child = spawn(process.execPath, [...flags, main], {
+    stdio: ["ignore", "ignore", "pipe"],
+    env: {
+      PATH: process.env["PATH"],
+      AWS_ACCESS_KEY_ID: "local",
+      AWS_SECRET_ACCESS_KEY: "local",
+      HYBRIDGE_LOG_LEVEL: "debug",
+      ...env,
+    },
+  });
+  const exited = once(child, "exit");
+  const log: string[] = [];
+  const lines = createInterface(child.stderr);
+  const listening = Promise.withResolvers<string>();
+  lines.on("line", (line) => {
+    log.push(line);
+    const event = line.startsWith("{") ? (JSON.parse(line) as Record<string, unknown>) : {};
+    if (event["event"] === "service.listening") listening.resolve(String(event["address"]));
+  });
+  void exited.then(() => {
+    listening.reject(new Error(`the gateway ended early:\n${log.join("\n")}`));
+  });
+  const kill = async (signal: NodeJS.Signals) => {
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill(signal);
+      await exited;
+    }
+    return child.exitCode;
+  };
+  try {
+    return {
+      address: await listening.promise,
+      log,
+      /** Sends a signal and waits for the end. @returns the exit code; null after SIGKILL */
+      kill,
+      async [Symbol.asyncDispose]() {
+        await kill("SIGKILL");
+      },
+    };
+  } catch (error) {
+    await kill("SIGKILL");
+    throw error;
+  }
+}

@@ -1,0 +1,361 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { after, before, test } from "node:test";
+import { DescribeStatementCommand, RedshiftDataClient } from "@aws-sdk/client-redshift-data";
+import { Metadata } from "@grpc/grpc-js";
+import { openHive } from "@hybridge/hive";
+import { cacheDir, startHdfs, startHive, startKafka, startRedshift } from "@hybridge/local";
+import {
+  Engine,
+  QueryServiceClient,
+  type Value,
+} from "@hybridge/proto/hybridge/query/v1/query_service";
+import { ReconcileServiceClient } from "@hybridge/proto/hybridge/reconcile/v1/reconcile_service";
+import { Side, TweetServiceClient } from "@hybridge/proto/hybridge/tweets/v1/tweet_service";
+import { openRedshift, type Redshift } from "@hybridge/redshift";
+import { callServerStream, callUnary, createClient, type RpcCallError } from "@hybridge/rpc";
+import type { SpanLine } from "@hybridge/tracing";
+import { fillHive, fillRedshift, rows, writeRuns } from "./data.ts";
+import { startGateway } from "./gateway-process.ts";
+
+// One local cloud for the whole file: its start takes longer than all tests together.
+const cloud = new AsyncDisposableStack();
+const directory = mkdtempSync(join(tmpdir(), "hybridge-gateway-"));
+const traceFile = join(directory, "spans.ndjson");
+const signal = new AbortController().signal;
+let env: Record<string, string>;
+let gateway: Awaited<ReturnType<typeof startGateway>>;
+let redshift: Redshift;
+let hiveLog: string;
+let endpoint: string;
+
+before(
+  async () => {
+    cloud.defer(() => {
+      rmSync(directory, { recursive: true, force: true });
+    });
+    const kafka = cloud.use(await startKafka({ dir: join(directory, "kafka") }));
+    const hdfs = cloud.use(await startHdfs({ dir: join(directory, "hdfs") }));
+    const hiveServer = cloud.use(
+      await startHive({ dir: join(directory, "hive"), hdfs: hdfs.addresses }),
+    );
+    const endpointServer = cloud.use(await startRedshift({ dir: join(directory, "redshift") }));
+    hiveLog = hiveServer.logFile;
+    endpoint = endpointServer.addresses.endpoint;
+    const [host = "", port = ""] = hiveServer.addresses.address.split(":");
+    await using hive = openHive({ host, port: Number(port) });
+    process.env["AWS_ACCESS_KEY_ID"] = "local";
+    process.env["AWS_SECRET_ACCESS_KEY"] = "local";
+    redshift = cloud.use(
+      openRedshift({ endpoint, region: "us-east-1", workgroup: "hybridge", database: "dev" }),
+    );
+    await writeRuns(kafka.addresses.bootstrap, signal);
+    await fillRedshift(redshift, signal);
+    await fillHive(hive, signal);
+    env = {
+      HYBRIDGE_HIVE: hiveServer.addresses.address,
+      HYBRIDGE_REDSHIFT_ENDPOINT: endpoint,
+      HYBRIDGE_TARGET_BOOTSTRAP: kafka.addresses.bootstrap,
+      HYBRIDGE_TRACE_FILE: traceFile,
+      HYBRIDGE_TRACE_RATIO: "1",
+    };
+    gateway = await startGateway(env);
+  },
+  { timeout: 300_000 },
+);
+
+after(async () => {
+  await gateway[Symbol.asyncDispose]();
+  await cloud.disposeAsync();
+});
+
+type Kind = NonNullable<Value["kind"]>;
+
+/** The first column of a result, as text. */
+async function ask(
+  engine: Engine,
+  sql: string,
+  parameters: Record<string, Kind> = {},
+  options: { signal?: AbortSignal; deadlineMs?: number } = {},
+) {
+  const client = createClient(QueryServiceClient, gateway.address);
+  const values = Object.fromEntries(
+    Object.entries(parameters).map(([name, kind]) => [name, { kind }]),
+  );
+  const request = { engine, sql, parameters: values, maxRows: 0n };
+  const answers: string[] = [];
+  try {
+    const limits = { deadlineMs: options.deadlineMs ?? 60_000, signal: options.signal };
+    for await (const { part } of callServerStream(client.execute.bind(client), request, limits)) {
+      if (part?.$case !== "batch") continue;
+      const [column] = part.batch.columns;
+      for (const list of [column?.strings, column?.int64s, column?.doubles, column?.bools]) {
+        answers.push(...(list ?? []).map(String));
+      }
+    }
+  } finally {
+    client.close();
+  }
+  return answers;
+}
+
+const both = [Engine.HIVE, Engine.REDSHIFT] as const;
+
+test("both engines answer, and parameters arrive as they are", async () => {
+  const nasty = "it's \\ a \"${env:HOME}\" \\' -- /* ; \n\t %_ \\u0041 \u{1f600} \u05d0";
+  for (const engine of both) {
+    const text = await ask(engine, "select :text", {
+      text: { $case: "stringValue", stringValue: nasty },
+    });
+    assert.deepEqual(text, [nasty]);
+    const least = { $case: "int64Value", int64Value: -(2n ** 63n) } as const;
+    assert.deepEqual(await ask(engine, "select :n", { n: least }), ["-9223372036854775808"]);
+    assert.deepEqual(await ask(engine, "select 9223372036854775807"), ["9223372036854775807"]);
+    const sql = "select count(*) from hybridge.tweets where lang = :lang and kafka_partition = :p";
+    const parameters = {
+      lang: { $case: "stringValue", stringValue: "en" },
+      p: { $case: "int64Value", int64Value: 0n },
+    } as const;
+    // The deletion has an odd place in its run: Hive keeps it as a row, Redshift beside the posts.
+    assert.deepEqual(await ask(engine, sql, parameters), [engine === Engine.HIVE ? "20" : "19"]);
+  }
+  const twice = await ask(Engine.HIVE, "select concat(:a, :b)", {
+    a: { $case: "stringValue", stringValue: "x\\" },
+    b: { $case: "stringValue", stringValue: "--y" },
+  });
+  assert.deepEqual(twice, ["x\\--y"]);
+});
+
+test("an engine's own refusal is the caller's error, with its words", async () => {
+  for (const engine of both) {
+    await assert.rejects(
+      ask(engine, "select nothing_of_this_name from hybridge.tweets"),
+      (error: RpcCallError) => {
+        assert.equal(error.status, "INVALID_ARGUMENT", error.message);
+        assert.match(error.message, /nothing_of_this_name/i);
+        return true;
+      },
+    );
+  }
+});
+
+test("both sides count the same posts", async () => {
+  const client = createClient(TweetServiceClient, gateway.address);
+  const deleted = new Set(rows.filter(({ op }) => op === "delete").map(({ id }) => id));
+  const expected = rows.filter(({ id, lang }) => !deleted.has(id) && lang === "ja").length;
+  for (const side of [Side.INTERNAL, Side.EXTERNAL]) {
+    const request = { side, lang: "ja", hashtag: "TAG_1", createdFrom: "", createdTo: "" };
+    const answer = await callUnary(client.countTweets.bind(client), request, {
+      deadlineMs: 60_000,
+    });
+    assert.equal(answer.count, BigInt(expected));
+  }
+  client.close();
+});
+
+test("equal sides reconcile; one altered, missing, extra or exchanged row does not", async () => {
+  const client = createClient(ReconcileServiceClient, gateway.address);
+  const reconcile = () =>
+    callUnary(
+      client.reconcile.bind(client),
+      { topic: "", rangeSize: 10n },
+      { deadlineMs: 120_000 },
+    );
+  const same = await reconcile();
+  assert.deepEqual(same.differences, []);
+  // Two deletions took two posts; the deletions themselves are rows of both sides.
+  assert.deepEqual([same.reconciled, same.internalRows, same.externalRows], [true, 78n, 78n]);
+  assert.equal(same.pendingRows, 0n);
+  const change = async (sqls: readonly string[], undo: readonly string[]) => {
+    await redshift.transaction(sqls, { signal });
+    const { reconciled, differences } = await reconcile();
+    await redshift.transaction(undo, { signal });
+    assert.equal(reconciled, false, sqls.join("; "));
+    return differences.map(({ partition, firstOffset }) => [partition, firstOffset]);
+  };
+  const set = (offset: number, md5: string) =>
+    `UPDATE hybridge.tweets SET raw_md5 = ${md5} WHERE kafka_partition = 1 AND kafka_offset = ${offset}`;
+  const at = (offset: number) =>
+    `(SELECT raw_md5 FROM hybridge.tweets_copy WHERE kafka_partition = 1 AND kafka_offset = ${offset})`;
+  await redshift.transaction(
+    ["CREATE TABLE hybridge.tweets_copy AS SELECT * FROM hybridge.tweets"],
+    { signal },
+  );
+  const original = set(15, at(15));
+  assert.deepEqual(await change([set(15, "'x'")], [original]), [[1, 10n]]);
+  const exchanged = await change([set(15, at(16)), set(16, at(15))], [original, set(16, at(16))]);
+  assert.deepEqual(exchanged, [[1, 10n]]);
+  const where = "WHERE kafka_partition = 0 AND kafka_offset = 35";
+  const insert = `INSERT INTO hybridge.tweets SELECT * FROM hybridge.tweets_copy ${where}`;
+  const remove = `DELETE FROM hybridge.tweets ${where}`;
+  assert.deepEqual(await change([remove], [insert]), [[0, 30n]]);
+  assert.deepEqual(await change([insert], [remove, insert]), [[0, 30n]]);
+  assert.equal((await reconcile()).reconciled, true);
+  client.close();
+});
+
+test("one trace goes from the caller into the engine", async () => {
+  const traceId = "0af7651916cd43dd8448eb211c80319c";
+  const client = createClient(QueryServiceClient, gateway.address);
+  const metadata = new Metadata();
+  metadata.set("traceparent", `00-${traceId}-b7ad6b7169203331-01`);
+  for (const engine of both) {
+    const request = { engine, sql: "select 1", parameters: {}, maxRows: 0n };
+    const stream = client.execute(request, metadata, { deadline: Date.now() + 60_000 });
+    await once(stream.resume(), "end");
+  }
+  client.close();
+  await new Promise((resolve) => setTimeout(resolve, 600));
+  const spans = readFileSync(traceFile, "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as SpanLine);
+  const mine = spans.filter((span) => span.traceId === traceId);
+  const servers = mine.filter(({ kind }) => kind === "SERVER");
+  assert.deepEqual(
+    servers.map(({ parentSpanId }) => parentSpanId),
+    ["b7ad6b7169203331", "b7ad6b7169203331"],
+  );
+  for (const name of ["hive statement", "redshift statement"]) {
+    const span = mine.find((each) => each.name === name);
+    assert.ok(
+      servers.some(({ spanId }) => spanId === span?.parentSpanId),
+      name,
+    );
+    assert.match(String(span?.attributes["hybridge.statement.id"]), /^[0-9a-f-]{36}$/);
+  }
+  const hiveSpan = mine.find(({ name }) => name === "hive statement");
+  assert.ok(
+    readFileSync(hiveLog, "utf8").includes(`traceparent=00-${traceId}-${hiveSpan?.spanId}-01`),
+  );
+});
+
+/** A query that takes long in either engine. */
+const SLOW = {
+  [Engine.HIVE]: `select count(*) from ${"abcde"
+    .split("")
+    .map((name) => `(select kafka_offset o from hybridge.tweets) ${name}`)
+    .join(" cross join ")} where a.o + b.o + c.o + d.o + e.o = -1`,
+  [Engine.REDSHIFT]: `select count(*) from ${"abcdefg"
+    .split("")
+    .map((name) => `hybridge.tweets ${name}`)
+    .join(
+      ", ",
+    )} where a.kafka_offset + b.kafka_offset + c.kafka_offset + d.kafka_offset + e.kafka_offset + f.kafka_offset + g.kafka_offset = -1`,
+};
+
+test("a cancelled call ends its statement in Redshift, and in Hive", async () => {
+  for (const engine of both) {
+    const controller = new AbortController();
+    const before = spansNamed("statement").length;
+    const running = ask(engine, SLOW[engine], {}, { signal: controller.signal });
+    running.catch(() => undefined);
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    controller.abort();
+    await assert.rejects(running, { name: "AbortError" });
+    const span = await until(() => spansNamed("statement")[before]);
+    const id = String(span.attributes["hybridge.statement.id"]);
+    assert.equal(span.status, "ERROR");
+    if (engine === Engine.REDSHIFT) assert.equal(await redshiftStatus(id), "ABORTED");
+    else await until(() => /cancel/i.test(hiveLinesAbout(id)) || undefined);
+    // The engine has room again at once.
+    assert.deepEqual(await ask(engine, "select 1"), ["1"]);
+  }
+});
+
+function spansNamed(part: string): SpanLine[] {
+  const lines = readFileSync(traceFile, "utf8").trimEnd().split("\n");
+  return lines
+    .map((line) => JSON.parse(line) as SpanLine)
+    .filter(({ name }) => name.includes(part));
+}
+
+function hiveLinesAbout(id: string): string {
+  const lines = readFileSync(hiveLog, "utf8").split("\n");
+  return lines.filter((line) => line.includes(id) || /cancel/i.test(line)).join("\n");
+}
+
+async function redshiftStatus(id: string): Promise<string | undefined> {
+  const client = new RedshiftDataClient({ endpoint, region: "us-east-1" });
+  const { Status } = await client.send(new DescribeStatementCommand({ Id: id }));
+  client.destroy();
+  return Status;
+}
+
+async function until<T>(look: () => T | undefined): Promise<T> {
+  for (let tries = 0; tries < 100; tries++) {
+    const found = look();
+    if (found !== undefined) return found;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  throw new Error("it did not happen within 20 s");
+}
+
+test("a gateway that is killed in the middle of a query answers again after a restart", async () => {
+  const running = ask(Engine.HIVE, SLOW[Engine.HIVE]);
+  running.catch(() => undefined);
+  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  const port = gateway.address.split(":")[1] ?? "";
+  await gateway.kill("SIGKILL");
+  await assert.rejects(running, (error: RpcCallError) => error.status === "UNAVAILABLE");
+  gateway = await startGateway({ ...env, HYBRIDGE_RPC_PORT: port });
+  assert.deepEqual(await ask(Engine.HIVE, "select count(*) from hybridge.tweets"), ["80"]);
+  assert.deepEqual(await ask(Engine.REDSHIFT, "select 1"), ["1"]);
+});
+
+/** grpcurl, from the PATH or built once into the cache; or why it cannot be had. */
+function grpcurl(): { path: string } | { reason: string } {
+  const onPath = (process.env["PATH"] ?? "")
+    .split(delimiter)
+    .map((folder) => join(folder, "grpcurl"));
+  const built = join(cacheDir(), "tools", "grpcurl");
+  const found = [...onPath, built].find((path) => existsSync(path));
+  if (found !== undefined) return { path: found };
+  try {
+    execFileSync("go", ["install", "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4"], {
+      env: { ...process.env, GOBIN: join(cacheDir(), "tools") },
+      stdio: "pipe",
+    });
+    return { path: built };
+  } catch (error) {
+    return {
+      reason: `grpcurl is not on the PATH and go cannot build it: ${String(error).split("\n")[0]}`,
+    };
+  }
+}
+
+test("a client that we did not write finds and calls the services by reflection", async (context) => {
+  const tool = grpcurl();
+  if ("reason" in tool) {
+    context.skip(tool.reason);
+    return;
+  }
+  const call = (...args: string[]) =>
+    execFileSync(tool.path, ["-plaintext", "-max-time", "60", ...args], { encoding: "utf8" });
+  const listed = call(gateway.address, "list").trim().split("\n");
+  for (const name of [
+    "query.v1.QueryService",
+    "tweets.v1.TweetService",
+    "reconcile.v1.ReconcileService",
+  ]) {
+    assert.ok(listed.includes(`hybridge.${name}`), listed.join(" "));
+  }
+  assert.match(call(gateway.address, "grpc.health.v1.Health/Check"), /SERVING/);
+  const request = JSON.stringify({
+    engine: "ENGINE_REDSHIFT",
+    sql: "select count(*) from hybridge.tweets",
+  });
+  const answer = call("-d", request, gateway.address, "hybridge.query.v1.QueryService/Execute");
+  assert.match(answer, /"int64s": \[\s*"76"\s*\]/);
+  const status = call("-d", "{}", gateway.address, "hybridge.query.v1.QueryService/GetStatus");
+  assert.match(status, /"state": "RUNNING"/);
+  await Promise.resolve();
+});
+
+test("SIGTERM ends the gateway within its grace, with code 0", async () => {
+  assert.equal(await gateway.kill("SIGTERM"), 0);
+});
