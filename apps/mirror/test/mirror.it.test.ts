@@ -232,14 +232,24 @@ test("what the target's limit refuses is split, and a record that cannot be is p
   const status = await mirror.status();
   assert.equal(status.partitions[0]?.deadLetters, 2n);
 
-  // A restart knows what was put aside and neither repeats nor misses anything.
+  // Killed between the dead letter and its position, it is put aside again and never mirrored twice.
+  await produceBatches(source, at, [[huge]], within());
+  lost.add(1242n);
   mirror.kill("SIGKILL");
   await mirror.ended;
+  const dead = { HYBRIDGE_DEAD_LETTER_TOPIC: "large-dead" };
+  await using killed = start("large", {
+    ...dead,
+    HYBRIDGE_FAILPOINT: "mirror.dead-letter.written",
+  });
+  assert.equal((await killed.ended).signal, "SIGKILL", killed.log());
+
+  // A restart knows what was put aside and neither repeats nor misses anything.
   await produceBatches(source, at, [many()], within());
-  await using again = start("large", { HYBRIDGE_DEAD_LETTER_TOPIC: "large-dead" });
+  await using again = start("large", dead);
   await untilMirrored(again, "large");
   await assertSame("large", new Map([[0, lost]]));
-  assert.equal(await countRecords(target, "large-dead", within()), 2n);
+  assert.equal(await countRecords(target, "large-dead", within()), 4n);
 });
 
 const FAILPOINTS = [

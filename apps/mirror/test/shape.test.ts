@@ -68,7 +68,7 @@ function encodedWithDelta(record: RawRecord, delta: number, batch: Batch): Buffe
 function onlyBatches(parts: ReturnType<typeof shape>): Sendable[] {
   return parts.map((part) => {
     assert.equal(part.kind, "batch");
-    return part as Sendable;
+    return part;
   });
 }
 
