@@ -19,23 +19,23 @@ export interface SegmentLimits {
 export const segmentSettings = {
   HYBRIDGE_SEGMENT_RECORDS_MAX: {
     schema: setting.integer(1, 10_000_000, 50_000),
-    doc: "Records of a partition that make a segment.",
+    doc: "records of a partition that make a segment",
   },
   HYBRIDGE_SEGMENT_BYTES_MAX: {
     schema: setting.integer(1_024, 268_435_456, 16_777_216),
-    doc: "Bytes of a partition, as read, that make a segment.",
+    doc: "bytes of a partition, as read, that make a segment; the encoder's memory follows it",
   },
   HYBRIDGE_SEGMENT_AGE_MAX_MS: {
     schema: setting.integer(10, 86_400_000, 5_000),
-    doc: "A segment is cut at this age even if no record comes; it bounds how late rows are seen.",
+    doc: "a segment is cut at this age even if no record comes; it bounds how late rows are seen",
   },
   HYBRIDGE_SEGMENT_STREAM_MAX_MS: {
     schema: setting.integer(0, 86_400_000, 0),
-    doc: "Greatest span of record timestamps in a segment; 0 is none.",
+    doc: "greatest span of record timestamps in a segment; 0 is no limit",
   },
   HYBRIDGE_BUFFER_BYTES_MAX: {
     schema: setting.integer(1_048_576, 17_179_869_184, 67_108_864),
-    doc: "Bytes of records held over all partitions; when full, the largest is cut and reading waits.",
+    doc: "bytes of records held over all partitions; when full, the largest is cut and reading waits",
   },
 } satisfies Settings;
 
