@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Settings } from "@hybridge/core";
@@ -144,7 +145,9 @@ function shown(value: unknown, secret: boolean): string {
   if (secret) return "(secret)";
   if (value === undefined || value === "" || (Array.isArray(value) && value.length === 0))
     return "";
-  return `\`${typeof value === "string" ? value : JSON.stringify(value)}\``;
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  // A default may be made of where it runs; the page is the same everywhere.
+  return `\`${text.replaceAll(process.cwd(), ".").replaceAll(homedir(), "~").replaceAll(tmpdir(), "<tmp>")}\``;
 }
 
 function escape(text: string): string {
