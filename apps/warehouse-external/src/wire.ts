@@ -28,6 +28,7 @@ export async function runWarehouseExternal(
   await using encoder = await parquetEncoder({
     stagingDirectory: config.HYBRIDGE_STAGING_DIR,
     compression: "snappy",
+    segmentBytesMax: config.HYBRIDGE_SEGMENT_BYTES_MAX,
   });
   const options = {
     side: "external",
