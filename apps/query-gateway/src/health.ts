@@ -17,6 +17,9 @@ export interface EngineHealth extends EngineWatch {
   watch(signal: AbortSignal): Promise<void>;
 }
 
+/** Before the first look. */
+const UNKNOWN = "not looked at yet";
+
 const LOOK_MS = 15_000;
 const LOOK_AGAIN_MS = 2_000;
 const LOOK_TIMEOUT_MS = 20_000;
@@ -28,7 +31,7 @@ export function engineHealth(
 ): EngineHealth {
   const states = new Map<Engine, EngineState>();
   for (const { engine } of engines) {
-    states.set(engine, { engine, reachable: false, reason: "not looked at yet" });
+    states.set(engine, { engine, reachable: false, reason: UNKNOWN });
   }
   const usedAt = new Map<Engine, number>();
   let queries = 0;
@@ -38,9 +41,9 @@ export function engineHealth(
     usedAt.set(engine, clock.now());
     const before = states.get(engine);
     states.set(engine, { engine, reachable, reason });
-    const isFirstSuccess = before?.reason === "not looked at yet" && reachable;
-    if (before?.reachable !== reachable && !isFirstSuccess)
-      emit(changed(engine, reachable, reason));
+    // Nobody expects news of an engine that answers when it is first looked at.
+    const news = before?.reason === UNKNOWN ? !reachable : before?.reachable !== reachable;
+    if (news) emit(changed(engine, reachable, reason));
   };
   // An engine that refuses a statement is there; one that is away says so by an error worth retrying.
   const noteError = (engine: Engine, error: unknown) => {
