@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { UnavailableError } from "@hybridge/core";
 import { FakeClock } from "@hybridge/core/testing";
 import type { LedgerEntry } from "@hybridge/landing";
 import { hiveColumns } from "@hybridge/tweet";
@@ -148,6 +149,27 @@ test("register adds each hour once, then keeps the position over a restart", asy
   await restarted.register([entry(0, 9, ["08", "09"])], signal);
   assert.equal(all.store.partitions.size, 2);
   assert.equal(await all.catalog().position(partition, signal), 30n);
+});
+
+test("a registration that was cut before its position is repeated and changes nothing else", async () => {
+  const store = metastore();
+  let away = true;
+  const answer = (sql: string): FakeAnswer =>
+    away && sql.includes("SET TBLPROPERTIES")
+      ? { fails: "run", sqlState: "08S01", vendorCode: 1, message: "java.net.ConnectException" }
+      : store.answer(sql);
+  await using all = await stack({ ...store, answer });
+  const first = all.catalog();
+  await first.prepare(signal);
+  await assert.rejects(first.register([entry(0, 9, ["08"])], signal), UnavailableError);
+  assert.equal(all.store.partitions.size, 1);
+  away = false;
+  const second = all.catalog();
+  await second.prepare(signal);
+  assert.equal(await second.position(partition, signal), undefined);
+  await second.register([entry(0, 9, ["08"])], signal);
+  assert.equal(all.store.partitions.size, 1);
+  assert.equal(await second.position(partition, signal), 10n);
 });
 
 test("many hours are added in statements of a hundred", async () => {
