@@ -97,6 +97,7 @@ function loadPosts(tables: Tables, manifest: string, iamRole: string): readonly 
     `${equal("staged", "segments", ["kafka_topic", "kafka_partition"])} ` +
     "AND staged.kafka_offset BETWEEN segments.first_offset AND segments.last_offset";
   const post = ["kafka_topic", "kafka_partition", "id"];
+  const deletion = [...KEY, "id", "event_time", "raw_md5"].join(", ");
   const role = iamRole === "default" ? "default" : quoted(iamRole);
   return [
     // Files have `raw`, the table has not: COPY from Parquet wants the same columns in both.
@@ -110,11 +111,12 @@ ${redshiftColumns({ raw: true })}
   ) AS copy_number
   FROM staged JOIN segments ON ${within}
 ) copies WHERE copy_number = 1`,
-    `INSERT INTO ${deletions} (${KEY.join(", ")}, id, event_time, raw_md5)
-SELECT ${KEY.join(", ")}, id, event_time, raw_md5 FROM loaded WHERE op = 'delete'`,
-    `CREATE TEMP TABLE gone AS SELECT ${KEY.join(", ")}, id FROM loaded WHERE op = 'delete'`,
-    `DELETE FROM loaded USING ${deletions} gone
-WHERE ${equal("loaded", "gone", post)} AND loaded.kafka_offset <= gone.kafka_offset`,
+    `CREATE TEMP TABLE gone AS SELECT ${deletion} FROM loaded WHERE op = 'delete'`,
+    // None is there unless its segment is loaded once more on purpose.
+    `DELETE FROM ${deletions} USING gone WHERE ${equal(`${tables.posts}_deletions`, "gone", KEY)}`,
+    `INSERT INTO ${deletions} (${deletion}) SELECT ${deletion} FROM gone`,
+    `DELETE FROM loaded USING ${deletions} deleted
+WHERE ${equal("loaded", "deleted", post)} AND loaded.kafka_offset <= deleted.kafka_offset`,
     `DELETE FROM ${posts} USING gone
 WHERE ${equal(tables.posts, "gone", post)} AND ${tables.posts}.kafka_offset <= gone.kafka_offset`,
     `MERGE INTO ${posts} USING loaded ON ${equal(tables.posts, "loaded", KEY)}

@@ -89,9 +89,9 @@ test("a deletion removes the post before it, in its own load, in earlier and in 
   await catalog.register([first], signal);
   assert.equal(await offsetsOf("gone"), "0:0 0:5 0:6");
   const kept = await warehouse.query(
-    "SELECT count(*) AS n FROM hybridge.tweets_deletions WHERE kafka_topic = 'gone'",
+    "SELECT kafka_offset FROM hybridge.tweets_deletions WHERE kafka_topic = 'gone' ORDER BY 1",
   );
-  assert.ok((kept[0]?.["n"] as bigint) >= 2n);
+  assert.deepEqual(kept, [{ kafka_offset: 2n }, { kafka_offset: 4n }]);
 });
 
 test("a segment of nothing but dead letters moves the position", async () => {
@@ -164,7 +164,7 @@ test("while S3 is away a load says so and that trying again helps; then it succe
   const written: BlobStore = { ...warehouse.blobs, create: () => Promise.resolve("exists") };
   await failsWith(written, "REDSHIFT_INTERRUPTED");
   await warehouse.s3.restart();
-  await catalog.register([next], signal);
+  await warehouse.catalog().register([next], signal);
   assert.equal(await offsetsOf("away"), offsetList(0, 0, 10));
 });
 
