@@ -1,5 +1,6 @@
 // @ts-check
 import { spawn } from "node:child_process";
+import { performance } from "node:perf_hooks";
 
 /** On Ctrl-C the terminal and npm each send a SIGINT; what comes within this time is one. */
 const SAME_SIGNAL_MS = 1_000;

@@ -145,7 +145,7 @@ async function begin<A extends object>(
 /** Hive goes before the HDFS that it writes its last files to; the rest at once. */
 async function stopAll(started: ReadonlyMap<ComponentName, Component<unknown>>): Promise<void> {
   const stop = async (...names: ComponentName[]) => {
-    await Promise.all(names.map((name) => started.get(name)?.stop()));
+    await Promise.all(names.map(async (name) => started.get(name)?.stop()));
   };
   const files = async () => {
     await stop("hive");

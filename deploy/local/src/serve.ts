@@ -8,13 +8,15 @@ await runProgram("local cloud", async (signal) => {
   const { values } = parseArgs({
     options: { dir: { type: "string", default: "." }, "free-ports": { type: "boolean" } },
   });
-  using _claim = claimCloud(values.dir);
-  await using _cloud = await startLocalCloud({
+  await using scope = new AsyncDisposableStack();
+  scope.use(claimCloud(values.dir));
+  const cloud = await startLocalCloud({
     dir: values.dir,
     fixedPorts: values["free-ports"] !== true,
     onEvent: (line) => process.stdout.write(`${new Date().toISOString()} ${line}\n`),
     signal,
   });
+  scope.use(cloud);
   await new Promise((resolve) => {
     // Only signals shall end it: keep the loop alive.
     const timer = setInterval(() => undefined, 3_600_000);

@@ -1,4 +1,4 @@
-import { describeError, systemClock } from "@hybridge/core";
+import { describeError, isAbort, systemClock } from "@hybridge/core";
 import type { Component } from "./component.ts";
 
 const FIRST_WAIT_MS = 500;
@@ -29,7 +29,7 @@ export async function supervise(
       await component.restart(signal);
       say(`${name} is healthy again at ${show(component.addresses)}`);
     } catch (error) {
-      if (signal.aborted) return;
+      if (isAbort(error, signal)) return;
       say(`${name} did not start again: ${describeError(error)}`);
     }
     since = Date.now();

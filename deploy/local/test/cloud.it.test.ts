@@ -6,13 +6,9 @@ import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import {
-  cloudStatus,
-  type ComponentStatus,
-  readAddresses,
-  startDetachedCloud,
-  stopDetachedCloud,
-} from "@hybridge/local";
+import { readAddresses } from "../src/addresses.ts";
+import { cloudStatus, type ComponentStatus } from "../src/cloud-status.ts";
+import { startDetachedCloud, stopDetachedCloud } from "../src/detached-cloud.ts";
 import { identify, isAlive, type ProcessIdentity } from "../src/process-identity.ts";
 
 /*

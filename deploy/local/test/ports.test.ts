@@ -59,7 +59,8 @@ test("ports are remembered in the folder, and changed only where they are taken"
   assert.deepEqual(await choosePorts("kafka", work.dir, ["broker", "controller"]), first);
   assert.deepEqual(rememberedPorts(work.dir), first);
 
-  await using _taken = await occupiedPort(first.broker);
+  await using scope = new AsyncDisposableStack();
+  scope.use(await occupiedPort(first.broker));
   const moved = await choosePorts("kafka", work.dir, ["broker", "controller"]);
   assert.equal(moved.controller, first.controller);
   assert.notEqual(moved.broker, first.broker);
