@@ -178,6 +178,9 @@ function hdfsSite(options: HdfsOptions, ports: Ports): Record<string, string> {
     "dfs.heartbeat.interval": "1",
     "dfs.namenode.heartbeat.recheck-interval": "5000",
     "dfs.client.block.write.replace-datanode-on-failure.policy": "NEVER",
+    // Closing a file waits for the block report: the default first wait makes every WebHDFS CREATE
+    // take 430 ms instead of 30.
+    "dfs.client.block.write.locateFollowingBlock.initial.delay.ms": "20",
     "dfs.namenode.stale.datanode.interval": "10000",
     "dfs.block.scanner.volume.bytes.per.second": "0",
     "dfs.namenode.handler.count": "8",

@@ -23,27 +23,15 @@ interface Idle {
   readonly timer: NodeJS.Timeout;
 }
 
-/**
- * Opening a session costs HiveServer2 several round trips to HDFS (its scratch folders), so that
- * sessions are kept for the next statement. A session carries state (settings, temporary tables),
- * so that it is lent to one statement at a time, and statements that change it are not for here.
- */
-export function sessionPool(options: HiveOptions, timeouts: HiveTimeouts): SessionPool {
-  const { sessionsMax = 8, sessionIdleMs = 60_000 } = options;
-  const idle: Idle[] = [];
-  const waiting: (() => void)[] = [];
-  const closing = new Set<Promise<void>>();
-  const open = new Set<Connection>();
-  let lent = 0;
-  let disposed = false;
+interface Places {
+  /** Waits for a free one. */
+  take(signal: AbortSignal): Promise<void>;
+  giveBack(): void;
+}
 
-  async function place(signal: AbortSignal): Promise<void> {
-    while (lent >= sessionsMax) {
-      signal.throwIfAborted();
-      await turn(signal);
-    }
-    lent += 1;
-  }
+function limitPlaces(most: number): Places {
+  const waiting: (() => void)[] = [];
+  let taken = 0;
 
   function turn(signal: AbortSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<undefined>();
@@ -57,10 +45,33 @@ export function sessionPool(options: HiveOptions, timeouts: HiveTimeouts): Sessi
     });
   }
 
-  function giveUpPlace(): void {
-    lent -= 1;
-    waiting.shift()?.();
-  }
+  return {
+    async take(signal) {
+      while (taken >= most) {
+        signal.throwIfAborted();
+        await turn(signal);
+      }
+      taken += 1;
+    },
+    giveBack() {
+      taken -= 1;
+      waiting.shift()?.();
+    },
+  };
+}
+
+/**
+ * Opening a session costs HiveServer2 several round trips to HDFS (its scratch folders), so that
+ * sessions are kept for the next statement. A session carries state (settings, temporary tables),
+ * so that it is lent to one statement at a time, and statements that change it are not for here.
+ */
+export function sessionPool(options: HiveOptions, timeouts: HiveTimeouts): SessionPool {
+  const { sessionsMax = 8, sessionIdleMs = 60_000 } = options;
+  const idle: Idle[] = [];
+  const places = limitPlaces(sessionsMax);
+  const closing = new Set<Promise<void>>();
+  const open = new Set<Connection>();
+  let disposed = false;
 
   /** The session that was used last: the others can grow old and go. */
   function takeIdle(): Session | undefined {
@@ -116,16 +127,16 @@ export function sessionPool(options: HiveOptions, timeouts: HiveTimeouts): Sessi
     async acquire(signal) {
       if (disposed) throw new UnavailableError("the sessions of Hive are closed");
       signal.throwIfAborted();
-      await place(signal);
+      await places.take(signal);
       try {
         return takeIdle() ?? (await start(signal));
       } catch (error) {
-        giveUpPlace();
+        places.giveBack();
         throw error;
       }
     },
     release(session, clean) {
-      giveUpPlace();
+      places.giveBack();
       if (!clean) session.connection.destroy();
       else if (disposed) end(session);
       else if (session.connection.open) keep(session);
