@@ -30,7 +30,7 @@ const COUNTS_SIGNALS = `
     setTimeout(() => process.exit(40 + count), 500);
   });
   setInterval(() => {}, 1000);
-  console.log(process.pid);`;
+  process.stdout.write(String(process.pid));`;
 
 test("the exit code passes through", async () => {
   const [code] = (await once(handOver("process.exit(7)"), "exit")) as [number];
