@@ -1,20 +1,18 @@
-/** A received frame: batches are views of it, so it stays in memory as long as one of them does. */
-export interface Frame {
-  readonly frameBytes: number;
-}
+import type { Frame, FramePool } from "@hybridge/kafka/raw";
 
 /**
- * Bounds the bytes of frames that are in memory. It counts whole frames, not batches, because
- * that is what the memory knows.
+ * Bounds the bytes of received frames that are in memory. Batches are views of a frame, so it
+ * stays as long as one of them does: whole frames are counted, because that is what memory knows.
  */
 export class Budget {
   readonly #bytesMax: number;
-  readonly #holders = new Map<Frame, number>();
+  readonly #pool: FramePool | undefined;
   #bytes = 0;
   #waiting: (() => void)[] = [];
 
-  constructor(bytesMax: number) {
+  constructor(bytesMax: number, pool?: FramePool) {
     this.#bytesMax = bytesMax;
+    this.#pool = pool;
   }
 
   get bytes(): number {
@@ -22,20 +20,26 @@ export class Budget {
   }
 
   retain(frame: Frame): void {
-    const holders = this.#holders.get(frame) ?? 0;
-    if (holders === 0) this.#bytes += frame.frameBytes;
-    this.#holders.set(frame, holders + 1);
+    if (frame.holders === 0) this.#bytes += frame.bytes.length;
+    frame.holders += 1;
   }
 
+  /** One holder less; the last one's release makes the memory free for the next frame. */
   release(frame: Frame): void {
-    const holders = this.#holders.get(frame) ?? 0;
-    if (holders > 1) {
-      this.#holders.set(frame, holders - 1);
-      return;
-    }
-    if (!this.#holders.delete(frame)) return;
-    this.#bytes -= frame.frameBytes;
+    frame.holders -= 1;
+    if (frame.holders > 0) return;
+    this.#bytes -= frame.bytes.length;
+    if (!frame.isAbandoned) this.#pool?.give(frame.bytes);
     if (this.#bytes < this.#bytesMax) this.#wake();
+  }
+
+  /**
+   * The same for a holder whose bytes may still be on their way into a socket: the memory must not
+   * be used again, or other bytes would go out in their place.
+   */
+  abandon(frame: Frame): void {
+    frame.isAbandoned = true;
+    this.release(frame);
   }
 
   /** Resolves when there is room for another frame, or the signal is aborted. */

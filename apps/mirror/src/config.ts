@@ -40,7 +40,11 @@ export const settings = {
   },
   HYBRIDGE_MERGE: {
     schema: setting.oneOf(["auto", "off"], "auto"),
-    doc: "auto: small batches that pile up are joined before they go; off: batches go as they are",
+    doc: "auto: small batches that pile up are joined when the target is far away; off: batches go as they are",
+  },
+  HYBRIDGE_MERGE_FROM_MS: {
+    schema: setting.integer(0, 10_000, 8),
+    doc: "round trip to the target, in milliseconds, from which on small batches are joined",
   },
   HYBRIDGE_MERGE_BELOW_KIB: {
     schema: setting.integer(1, 1024, 32),
@@ -90,6 +94,7 @@ export function mirrorOptions(config: MirrorConfig): Omit<MirrorOptions, "emit">
     depth: config.HYBRIDGE_IN_FLIGHT,
     merge: {
       enabled: config.HYBRIDGE_MERGE === "auto",
+      fromRoundTripMs: config.HYBRIDGE_MERGE_FROM_MS,
       belowBytes: config.HYBRIDGE_MERGE_BELOW_KIB * 1024,
       targetBytes: config.HYBRIDGE_MERGE_TARGET_KIB * 1024,
     },

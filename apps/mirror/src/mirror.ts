@@ -1,6 +1,6 @@
 import { ConfigError, RateMeter, retry, retryOf, systemClock, type Emit } from "@hybridge/core";
 import { FencedError, type ClusterOptions } from "@hybridge/kafka";
-import { Cluster, Fetcher, POSITIONS_TOPIC } from "@hybridge/kafka/raw";
+import { Cluster, Fetcher, FramePool, POSITIONS_TOPIC } from "@hybridge/kafka/raw";
 import { Budget } from "./budget.ts";
 import { DeadLetters } from "./dead-letters.ts";
 import { NothingToMirrorError } from "./errors.ts";
@@ -91,13 +91,14 @@ export class Mirror {
     const options = this.#options;
     const stopped = new AbortController();
     const signal = AbortSignal.any([outer, stopped.signal]);
-    await using source = new Cluster(options.source);
+    const frames = new FramePool(options.bufferBytesMax);
+    await using source = new Cluster(options.source, frames);
     await using target = new Cluster(options.target);
     await this.#patiently(() => refuseLoop(source, target, options, signal), signal);
     const positions = new Positions(target, options.emit);
     await this.#patiently(() => positions.open(options.target, signal), signal);
-    const budget = new Budget(options.bufferBytesMax);
-    const fetcher = this.#fetcher(source, budget, signal);
+    const budget = new Budget(options.bufferBytesMax, frames);
+    const fetcher = this.#fetcher(source, budget, frames, signal);
     const shared: Shared = {
       ...options,
       source,
@@ -134,12 +135,13 @@ export class Mirror {
     }
   }
 
-  #fetcher(source: Cluster, budget: Budget, signal: AbortSignal): Fetcher {
+  #fetcher(source: Cluster, budget: Budget, frames: FramePool, signal: AbortSignal): Fetcher {
     return new Fetcher({
       cluster: source,
       committedOnly: true,
       signal,
       bytesMax: FETCH_BYTES,
+      frames,
       ready: (until) => budget.room(until),
       onFetched: (fetched) => {
         this.#recovered();

@@ -1,5 +1,5 @@
-import { Batch, joinRecords, scanRecords } from "@hybridge/kafka/raw";
-import type { Budget, Frame } from "./budget.ts";
+import { Batch, joinRecords, scanRecords, type Frame } from "@hybridge/kafka/raw";
+import type { Budget } from "./budget.ts";
 import type { Rejected, Sendable } from "./shape.ts";
 
 /** A batch of one partition that waits to be sent, and the frame that it keeps in memory. */
@@ -12,6 +12,12 @@ export interface Waiting {
 /** When small batches are joined before they go. */
 export interface MergePolicy {
   readonly enabled: boolean;
+  /**
+   * The round trip from which on it is done. The broker takes one batch per partition and request,
+   * so the rate of a partition is requests under way x batch / round trip: when the broker is
+   * near, that is more than it can take, and joining would only cost CPU.
+   */
+  readonly fromRoundTripMs: number;
   /** Batches from this size on go as they are. */
   readonly belowBytes: number;
   /** Joining stops here. */
@@ -68,13 +74,13 @@ export class Outbox {
   }
 
   /**
-   * Takes what goes as one batch: the first one, or several small ones joined. Joining pays when
-   * batches pile up: the broker takes one batch per partition and request, so small ones bound the
-   * rate; and it costs looking at every record, so a batch that can go at once goes as it is.
+   * Takes what goes as one batch: the first one, or several small ones joined. Joining means to
+   * look at every record, so a batch that waits for nothing goes as it is.
    */
   take(
     merge: MergePolicy,
     bytesMax: number,
+    roundTripMs: number,
   ): { parts: Sendable[]; frames: Frame[]; bytes: Buffer } {
     const first = this.shift();
     if (first?.part.kind !== "batch") throw new RangeError("nothing to send");
@@ -82,7 +88,8 @@ export class Outbox {
     const frames = [first.frame];
     const codec = codecOf(first.part);
     const limit = Math.min(merge.targetBytes, bytesMax);
-    if (merge.enabled && !first.part.alone && first.part.bytes.length < merge.belowBytes) {
+    const isDue = merge.enabled && roundTripMs >= merge.fromRoundTripMs;
+    if (isDue && !first.part.alone && first.part.bytes.length < merge.belowBytes) {
       let total = first.part.bytes.length;
       for (;;) {
         const next = this.first;

@@ -13,10 +13,11 @@ import {
   type Fence,
   type Fetched,
   type Fetcher,
+  type Frame,
   type ProducedPartition,
   type Subscription,
 } from "@hybridge/kafka/raw";
-import type { Budget, Frame } from "./budget.ts";
+import type { Budget } from "./budget.ts";
 import type { DeadLetters } from "./dead-letters.ts";
 import { TargetDivergedError } from "./errors.ts";
 import { mirrorEvents, type Route } from "./events.ts";
@@ -206,10 +207,14 @@ export class PartitionMirror implements Shipper {
     this.#interrupt?.(error);
   }
 
-  ship(): Shipment | undefined {
+  ship(roundTripMs: number): Shipment | undefined {
     const first = this.#outbox.first;
     if (!first || !this.hasMore || !this.#owner) return undefined;
-    const { parts, frames, bytes } = this.#outbox.take(this.#shared.merge, this.#bytesMax);
+    const { parts, frames, bytes } = this.#outbox.take(
+      this.#shared.merge,
+      this.#bytesMax,
+      roundTripMs,
+    );
     let count = 0;
     for (const part of parts) count += part.count;
     const { producerId, producerEpoch } = this.#owner;
@@ -440,7 +445,7 @@ export class PartitionMirror implements Shipper {
     // What is fetched for it from now on is not ours any more.
     this.#subscription = this.#subscribe(this.sourceOffset, this.#subscription.topicId);
     for (const sent of this.#sent.splice(0)) {
-      for (const frame of sent.frames) this.#shared.budget.release(frame);
+      for (const frame of sent.frames) this.#shared.budget.abandon(frame);
     }
     this.#outbox.clear();
   }

@@ -20,8 +20,12 @@ export interface Shipment {
 
 /** Something that has batches for one broker. */
 export interface Shipper {
-  /** The next batch, stamped; undefined when there is none at the moment. */
-  ship(): Shipment | undefined;
+  /**
+   * The next batch, stamped; undefined when there is none at the moment.
+   *
+   * @param roundTripMs the shortest round trip to the broker of late
+   */
+  ship(roundTripMs: number): Shipment | undefined;
   readonly hasMore: boolean;
   lost(error: Error): void;
 }
@@ -32,6 +36,10 @@ export interface SenderOptions {
   readonly requestBytesMax: number;
   readonly timeoutMs: number;
 }
+
+const ROUND_TRIP_WINDOW_MS = 30_000;
+const PROBE_EVERY_MS = 5_000;
+const PROBES = 4;
 
 /** Sends what partitions have ready: per broker one connection, several requests under way. */
 export class Sender {
@@ -67,6 +75,8 @@ class Pipeline {
   #isConnecting = false;
   #isScheduled = false;
   #underWay = 0;
+  #probedAt = -Infinity;
+  readonly #roundTrip = new RecentMinimum(ROUND_TRIP_WINDOW_MS);
 
   constructor(cluster: Cluster, leader: number, options: SenderOptions, signal: AbortSignal) {
     this.#cluster = cluster;
@@ -101,11 +111,12 @@ class Pipeline {
   /** One batch of each partition that has one, in turn, up to the size of a request. */
   #load(): Shipment[] {
     const shipments: Shipment[] = [];
+    const roundTripMs = this.#roundTrip.value;
     let bytes = 0;
     for (const shipper of this.#ready) {
       // Taken out and put back at the end, so that the next request begins with the others.
       this.#ready.delete(shipper);
-      const shipment = shipper.ship();
+      const shipment = shipper.ship(roundTripMs);
       if (shipment) {
         shipments.push(shipment);
         bytes += shipment.batch.length;
@@ -123,6 +134,7 @@ class Pipeline {
   #send(connection: Connection, shipments: readonly Shipment[]): void {
     const { timeoutMs } = this.#options;
     this.#underWay += 1;
+    this.#probe();
     connection
       .request(produceApi, writeProduce(shipments, timeoutMs), { timeoutMs: timeoutMs + 5_000 })
       .then(readProduce)
@@ -140,6 +152,24 @@ class Pipeline {
     failpoint("mirror.produce.sent");
   }
 
+  /**
+   * Measures the way to the broker now and then, on a connection without a queue: the time of a
+   * produce request says more about how busy the broker is than about how far.
+   */
+  #probe(): void {
+    const at = performance.now();
+    if (at - this.#probedAt < PROBE_EVERY_MS) return;
+    this.#probedAt = at;
+    const probe = async () => {
+      const connection = await this.#cluster.connection(this.#leader, "control", this.#signal);
+      for (let count = 0; count < PROBES; count++) {
+        this.#roundTrip.add(await connection.ping(this.#signal));
+      }
+    };
+    // A broker that does not answer here does not answer elsewhere either, and is noticed there.
+    probe().catch(() => undefined);
+  }
+
   async #connect(): Promise<void> {
     this.#isConnecting = true;
     try {
@@ -153,6 +183,36 @@ class Pipeline {
       this.#isConnecting = false;
     }
     this.#pump();
+  }
+}
+
+/** The least of the values added within about the last `windowMs`. */
+export class RecentMinimum {
+  readonly #windowMs: number;
+  readonly #now: () => number;
+  #since = -Infinity;
+  #current = Infinity;
+  #previous = Infinity;
+
+  constructor(windowMs: number, now: () => number = () => performance.now()) {
+    this.#windowMs = windowMs;
+    this.#now = now;
+  }
+
+  /** 0 when nothing was added yet. */
+  get value(): number {
+    const least = Math.min(this.#current, this.#previous);
+    return least === Infinity ? 0 : least;
+  }
+
+  add(value: number): void {
+    const at = this.#now();
+    if (at - this.#since > this.#windowMs) {
+      this.#previous = this.#current;
+      this.#current = Infinity;
+      this.#since = at;
+    }
+    if (value < this.#current) this.#current = value;
   }
 }
 

@@ -1,17 +1,25 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConfigError } from "@hybridge/core";
-import { Batch, buildBatch, encodeRecords, scanRecords } from "@hybridge/kafka/raw";
+import {
+  Batch,
+  buildBatch,
+  encodeRecords,
+  Frame,
+  FramePool,
+  scanRecords,
+} from "@hybridge/kafka/raw";
 import { randomRecords, seededRandom } from "@hybridge/kafka/testing";
 import { Budget } from "../src/budget.ts";
 import { mirrorOptions, readMirrorConfig } from "../src/config.ts";
 import { limitConcurrency } from "../src/limit.ts";
 import { Outbox, type Waiting } from "../src/outbox.ts";
+import { RecentMinimum } from "../src/sender.ts";
 import { isWanted, topicPattern } from "../src/topics.ts";
 
 test("a frame counts until its last batch is gone, and whoever waits is let in then", async () => {
   const budget = new Budget(100);
-  const [a, b] = [{ frameBytes: 80 }, { frameBytes: 60 }];
+  const [a, b] = [new Frame(Buffer.alloc(80)), new Frame(Buffer.alloc(60))];
   budget.retain(a);
   budget.retain(a);
   budget.retain(b);
@@ -26,9 +34,24 @@ test("a frame counts until its last batch is gone, and whoever waits is let in t
   assert.equal(budget.bytes, 60);
 });
 
+test("memory is used again only when nothing can still be sent from it", () => {
+  const pool = new FramePool(1 << 20);
+  const budget = new Budget(1 << 20, pool);
+  const take = () => new Frame(pool.take(100_000));
+  const [done, lost] = [take(), take()];
+  for (const frame of [done, done, lost, lost]) budget.retain(frame);
+  budget.release(done);
+  budget.release(done);
+  budget.abandon(lost);
+  budget.release(lost);
+  assert.equal(budget.bytes, 0);
+  assert.equal(pool.take(70_000).buffer, done.bytes.buffer);
+  assert.notEqual(pool.take(70_000).buffer, lost.bytes.buffer);
+});
+
 test("waiting for room ends with the signal", async () => {
   const budget = new Budget(1);
-  budget.retain({ frameBytes: 5 });
+  budget.retain(new Frame(Buffer.alloc(5)));
   const stop = new AbortController();
   const waiting = budget.room(stop.signal);
   stop.abort();
@@ -48,7 +71,7 @@ function waiting(seed: number, count: number, sourceOffset: bigint): Waiting {
   });
   const next = sourceOffset + BigInt(count);
   const part = { kind: "batch" as const, bytes, count, runs: [{ sourceOffset, count }], next };
-  return { part, frame: { frameBytes: bytes.length }, timestampMs: 1_000 };
+  return { part, frame: new Frame(bytes), timestampMs: 1_000 };
 }
 
 test("small batches that wait are joined, large ones and those to be sent alone are not", () => {
@@ -57,8 +80,8 @@ test("small batches that wait are joined, large ones and those to be sent alone 
   const items = [waiting(1, 3, 0n), waiting(2, 4, 3n), waiting(3, 2, 7n)];
   for (const item of items) outbox.push(item);
   outbox.push({ ...waiting(4, 1, 9n), part: { ...waiting(4, 1, 9n).part, alone: true } as never });
-  const merge = { enabled: true, belowBytes: 100_000, targetBytes: 1 << 20 };
-  const { parts, frames, bytes } = outbox.take(merge, 1 << 20);
+  const merge = { enabled: true, fromRoundTripMs: 8, belowBytes: 100_000, targetBytes: 1 << 20 };
+  const { parts, frames, bytes } = outbox.take(merge, 1 << 20, 8);
   assert.deepEqual([parts.length, frames.length, outbox.size], [3, 3, 1]);
   const joined = new Batch(bytes);
   joined.verify("here");
@@ -70,7 +93,7 @@ test("small batches that wait are joined, large ones and those to be sent alone 
     scanRecords(joined).map(({ timestampMs }) => timestampMs),
     expected.map(({ timestampMs }) => timestampMs),
   );
-  assert.equal(outbox.take(merge, 1 << 20).parts.length, 1);
+  assert.equal(outbox.take(merge, 1 << 20, 8).parts.length, 1);
   outbox.clear();
 });
 
@@ -79,10 +102,22 @@ test("merging can be off, and never makes more than the target takes", () => {
   for (let index = 0; index < 4; index++) outbox.push(waiting(index + 1, 5, BigInt(index * 5)));
   const [first] = [outbox.first?.part];
   const bytes = first?.kind === "batch" ? first.bytes.length : 0;
-  const off = { enabled: false, belowBytes: 1 << 20, targetBytes: 1 << 20 };
-  assert.equal(outbox.take(off, 1 << 20).parts.length, 1);
-  assert.equal(outbox.take({ ...off, enabled: true }, bytes).parts.length, 1);
+  const off = { enabled: false, fromRoundTripMs: 8, belowBytes: 1 << 20, targetBytes: 1 << 20 };
+  assert.equal(outbox.take(off, 1 << 20, 50).parts.length, 1);
+  assert.equal(outbox.take({ ...off, enabled: true }, bytes, 50).parts.length, 1);
+  assert.equal(outbox.take({ ...off, enabled: true }, 1 << 20, 1).parts.length, 1, "near");
   outbox.clear();
+});
+
+test("the shortest round trip is remembered for a while and then forgotten", () => {
+  let now = 0;
+  const least = new RecentMinimum(1_000, () => now);
+  assert.equal(least.value, 0);
+  least.add(5);
+  least.add(9);
+  assert.equal(least.value, 5);
+  for (now = 1_500; now < 6_000; now += 1_500) least.add(50);
+  assert.equal(least.value, 50);
 });
 
 test("a bounded number runs at a time, in order, failures included", async () => {

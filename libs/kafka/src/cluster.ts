@@ -11,6 +11,7 @@ import {
   type TopicMetadata,
 } from "./wire/metadata.ts";
 import { brokerError } from "./wire/protocol-errors.ts";
+import type { FramePool } from "./wire/frame-pool.ts";
 import type { ProtocolReader } from "./wire/reader.ts";
 import {
   findCoordinatorApi,
@@ -29,13 +30,16 @@ export type Lane = "control" | "fetch" | "scan" | "produce";
 /** The brokers of one cluster: who leads what, and one connection per broker and lane. */
 export class Cluster implements AsyncDisposable {
   readonly options: ClusterOptions;
+  readonly #frames: FramePool | undefined;
   readonly #connections = new Map<string, Promise<Connection>>();
   readonly #brokers = new Map<number, BrokerAddress>();
   readonly #topics = new Map<string, TopicMetadata>();
   readonly #closed = new AbortController();
 
-  constructor(options: ClusterOptions) {
+  /** With `frames`, answers to fetches stand in memory that is to be given back. */
+  constructor(options: ClusterOptions, frames?: FramePool) {
     this.options = options;
+    this.#frames = frames;
   }
 
   /** Asks the cluster; undefined means all topics. What is learnt is kept for leader(). */
@@ -177,6 +181,7 @@ export class Cluster implements AsyncDisposable {
       cluster: this.options,
       // Whoever else waits for this connection must not fail with the first one's signal.
       signal: this.#closed.signal,
+      ...(this.#frames && key.endsWith("/fetch") ? { frames: this.#frames } : {}),
     });
     this.#connections.set(key, opening);
     opening.catch(() => {

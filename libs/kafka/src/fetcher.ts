@@ -2,6 +2,7 @@ import { isAbort, systemClock, type Clock } from "@hybridge/core";
 import type { Cluster } from "./cluster.ts";
 import { LogDivergedError, OffsetOutOfRangeError, TopicRecreatedError } from "./errors.ts";
 import { batchesOf, type Batch } from "./wire/batch.ts";
+import type { Frame, FramePool } from "./wire/frame-pool.ts";
 import { FetchSession } from "./wire/fetch-session.ts";
 import {
   fetchApi,
@@ -39,7 +40,7 @@ export interface Fetched {
   /** Whole batches, from the position on; control and aborted ones included. */
   readonly batches: readonly Batch[];
   readonly answer: FetchedPartition;
-  readonly frame: FetchResponse;
+  readonly frame: Frame;
 }
 
 export interface FetcherOptions {
@@ -54,6 +55,8 @@ export interface FetcherOptions {
   readonly onTrouble?: (error: unknown) => void;
   /** Awaited before each request: back-pressure. */
   readonly ready?: (signal: AbortSignal) => Promise<void>;
+  /** Where frames go back to that nobody holds after onFetched. */
+  readonly frames?: FramePool;
   readonly waitMs?: number;
   readonly bytesMax?: number;
   readonly partitionBytesMax?: number;
@@ -242,6 +245,7 @@ class LeaderLoop {
       if (!hasAnswered) this.#events.answered();
       hasAnswered = true;
       await this.#handle(response);
+      if (response.frame.holders === 0) this.#options.frames?.give(response.frame.bytes);
     }
   }
 
@@ -289,11 +293,11 @@ class LeaderLoop {
         this.#events.moved(subscription, brokerError(`fetch ${topic}-${partition}`, answer.error));
       } else if (answer.error !== 0) await this.#refused(subscription, answer);
       else if (answer.diverging) this.#events.failed(subscription, diverged(subscription, answer));
-      else this.#deliver(subscription, answer, response);
+      else this.#deliver(subscription, answer, response.frame);
     }
   }
 
-  #deliver(subscription: Subscription, answer: FetchedPartition, frame: FetchResponse): void {
+  #deliver(subscription: Subscription, answer: FetchedPartition, frame: Frame): void {
     const from = subscription.nextOffset;
     const batches = [...batchesOf(answer.records, from)];
     const last = batches.at(-1);

@@ -21,6 +21,7 @@ export { describeTopicConfig, makeTopic } from "./topics.ts";
 export { advanceSequence, Batch, buildBatch, HEADER_BYTES, stampBatch } from "./wire/batch.ts";
 export { makeCommittedFilter } from "./wire/committed.ts";
 export { compress, decompress } from "./wire/compression.ts";
+export { Frame, FramePool } from "./wire/frame-pool.ts";
 export type { Connection } from "./wire/connection.ts";
 export type { TopicMetadata } from "./wire/metadata.ts";
 export { produceApi, readProduce, writeProduce, type ProducedPartition } from "./wire/produce.ts";

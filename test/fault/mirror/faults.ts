@@ -1,5 +1,5 @@
 import type { Random } from "@hybridge/kafka/testing";
-import type { ProxiedCluster } from "./clusters.ts";
+import type { ProxiedCluster } from "../../support/proxied-cluster.ts";
 import type { MirrorService } from "./service.ts";
 
 /** What a fault can get hold of. */

@@ -11,7 +11,7 @@ import {
   TransactionalProducer,
   type Random,
 } from "@hybridge/kafka/testing";
-import { startProxied, type ProxiedCluster } from "./clusters.ts";
+import { startProxied, type ProxiedCluster } from "../../support/proxied-cluster.ts";
 import { faults, sleep, type Stage } from "./faults.ts";
 import { startMirrorService, type MirrorService } from "./service.ts";
 

@@ -8,6 +8,7 @@ import {
   UnsupportedBrokerError,
 } from "../errors.ts";
 import { readApiVersions, writeApiVersions, type VersionRange } from "./api-versions.ts";
+import type { FramePool } from "./frame-pool.ts";
 import { FrameAssembler } from "./frames.ts";
 import { ProtocolReader } from "./reader.ts";
 import { authenticate } from "./sasl.ts";
@@ -28,6 +29,8 @@ export interface ConnectOptions {
   readonly cluster: ClusterOptions;
   readonly signal: AbortSignal;
   readonly connectTimeoutMs?: number;
+  /** Where large frames come from; whoever gets one gives it back, or does not. */
+  readonly frames?: FramePool;
 }
 
 interface Pending {
@@ -64,7 +67,11 @@ export class Connection implements AsyncDisposable {
     const { host, port, cluster } = options;
     this.address = `${host}:${port}`;
     this.#clientId = cluster.clientId;
-    this.#frames = new FrameAssembler(FRAME_BYTES_MAX, (frame) => this.#receive(frame));
+    this.#frames = new FrameAssembler(
+      FRAME_BYTES_MAX,
+      (frame) => this.#receive(frame),
+      (bytes) => (options.frames ? options.frames.take(bytes) : Buffer.allocUnsafeSlow(bytes)),
+    );
     const onread = {
       // The kernel writes straight into the frame: no copy and no buffer per chunk.
       buffer: () => this.#frames.room(),
@@ -149,6 +156,13 @@ export class Connection implements AsyncDisposable {
       this.#pending.push({ api, correlationId, deadline, resolve, reject: settle });
       this.#watch(timeoutMs);
     });
+  }
+
+  /** How long a request that costs the broker nothing takes there and back, in milliseconds. */
+  async ping(signal: AbortSignal): Promise<number> {
+    const sentAt = performance.now();
+    await this.request(writeApiVersions.api, writeApiVersions(), { signal });
+    return performance.now() - sentAt;
   }
 
   /** Ends the connection at once; requests under way fail. */

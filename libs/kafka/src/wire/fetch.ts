@@ -1,5 +1,6 @@
 import type { AbortedTransaction } from "./committed.ts";
 import type { Api } from "./connection.ts";
+import { Frame } from "./frame-pool.ts";
 import type { ProtocolReader } from "./reader.ts";
 import { ProtocolWriter } from "./writer.ts";
 
@@ -44,8 +45,8 @@ export interface FetchResponse {
   readonly error: number;
   readonly sessionId: number;
   readonly partitions: readonly FetchedPartition[];
-  /** Bytes of the frame that `records` are views of. */
-  readonly frameBytes: number;
+  /** What `records` are views of. */
+  readonly frame: Frame;
 }
 
 /** Fetch v13: by topic id (KIP-516). */
@@ -78,7 +79,7 @@ function byTopic<T extends { readonly topicId: string }>(entries: readonly T[]):
 }
 
 export function readFetch(reader: ProtocolReader): FetchResponse {
-  const frameBytes = reader.buffer.length;
+  const frame = new Frame(reader.buffer);
   reader.i32(); // throttle
   const error = reader.i16();
   const sessionId = reader.i32();
@@ -88,7 +89,7 @@ export function readFetch(reader: ProtocolReader): FetchResponse {
     topic.array((item) => partitions.push(readPartition(item, topicId)));
     topic.tags();
   });
-  return { error, sessionId, partitions, frameBytes };
+  return { error, sessionId, partitions, frame };
 }
 
 function readPartition(reader: ProtocolReader, topicId: string): FetchedPartition {

@@ -7,6 +7,7 @@ import { MalformedError } from "../errors.ts";
 export class FrameAssembler {
   readonly #bytesMax: number;
   readonly #onFrame: (frame: Buffer) => void;
+  readonly #allocate: (bytes: number) => Buffer;
   readonly #length = Buffer.alloc(4);
   /** Small frames arrive here, many at a time; the body of a large one goes where it belongs. */
   readonly #staging = Buffer.allocUnsafeSlow(32 * 1024);
@@ -14,9 +15,14 @@ export class FrameAssembler {
   #frame: Buffer | undefined;
   #filled = 0;
 
-  constructor(bytesMax: number, onFrame: (frame: Buffer) => void) {
+  constructor(
+    bytesMax: number,
+    onFrame: (frame: Buffer) => void,
+    allocate: (bytes: number) => Buffer = Buffer.allocUnsafeSlow,
+  ) {
     this.#bytesMax = bytesMax;
     this.#onFrame = onFrame;
+    this.#allocate = allocate;
   }
 
   /** Where the next bytes of the stream are to be written. */
@@ -64,6 +70,6 @@ export class FrameAssembler {
     }
     this.#lengthFilled = 0;
     this.#filled = 0;
-    this.#frame = Buffer.allocUnsafeSlow(length);
+    this.#frame = this.#allocate(length);
   }
 }
