@@ -117,7 +117,13 @@ test("what is no post goes to the dead letters, once, also after a kill", async 
   const file = join(dir, "posts.ndjson");
   const large = `{"id_str":"9","text":"${"x".repeat(2_000_000)}"}`;
   writeFileSync(file, `{"id_str":"1"}\nnot json\n${large}\n{"id_str":"2"}\n{"text":"no id"}\n`);
-  const env = settings(topic, { HYBRIDGE_REPLAY_FILES: file, HYBRIDGE_REPLAY_POSTS: "100" });
+  const traceFile = join(dir, "spans.ndjson");
+  const env = settings(topic, {
+    HYBRIDGE_REPLAY_FILES: file,
+    HYBRIDGE_REPLAY_POSTS: "100",
+    HYBRIDGE_TRACE_RATIO: "1",
+    HYBRIDGE_TRACE_FILE: traceFile,
+  });
   {
     await using killed = startIngest({
       ...env,
@@ -148,6 +154,17 @@ test("what is no post goes to the dead letters, once, also after a kill", async 
   const records = await readWithConsoleConsumer(kafka.addresses.bootstrap, topic);
   assert.equal(records.length, 100);
   assert.equal(new Set(records.map(({ key }) => key)).size, 100);
+  ingest.kill("SIGTERM");
+  assert.equal((await ingest.ended).code, 0);
+  const spans = readFileSync(traceFile, "utf8").trimEnd().split("\n");
+  const traces = spans.map((line) => (JSON.parse(line) as { traceId: string }).traceId);
+  for (const { key, headers } of records) {
+    // It may be from the process that was killed, with its span still unwritten.
+    if (key === "1") continue;
+    const [, traceId = "", , flags] = (headers.get("traceparent") ?? "").split("-");
+    assert.equal(flags, "01");
+    assert.ok(traces.includes(traceId), "the trace of a record has its root span");
+  }
 });
 
 test("a broker that goes away degrades ingest, and it goes on when the broker is back", async () => {
