@@ -7,6 +7,7 @@ import { spawn } from "node:child_process";
 import { globSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { stripVTControlCharacters } from "node:util";
 
 const root = join(import.meta.dirname, "..");
 const bin = (name: string) => join(root, "node_modules", ".bin", name);
@@ -74,7 +75,8 @@ async function program(title: string, command: string[]): Promise<Outcome> {
 async function tests(title: string, command: string[]): Promise<Outcome> {
   const outcome = { passed: 0, failed: 0 };
   const code = await execute(title, command, (line) => {
-    const [, word, count] = /^\S+ (pass|fail|cancelled) (\d+)$/.exec(line.trim()) ?? [];
+    const [, word, count] =
+      /^\S+ (pass|fail|cancelled) (\d+)$/.exec(stripVTControlCharacters(line).trim()) ?? [];
     if (word === "pass") outcome.passed += Number(count);
     else if (word !== undefined) outcome.failed += Number(count);
   });

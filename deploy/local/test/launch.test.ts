@@ -78,7 +78,7 @@ test("a second one in the same folder is refused as long as the first one's owne
   await next.stop();
 });
 
-test("when the owner is killed with SIGKILL, nothing of it is left", async () => {
+test("when the owner is killed with SIGKILL, nothing of it is left", async (t) => {
   using work = folder();
   const spec = shell(work.dir, 'trap "" TERM; sleep 600 & wait; wait', 300);
   const owner = spawn(
@@ -89,11 +89,12 @@ test("when the owner is killed with SIGKILL, nothing of it is left", async () =>
       "-e",
       `import { launch } from ${JSON.stringify(import.meta.resolve("../src/launch.ts"))};
        const running = await launch(${JSON.stringify(spec)});
-       console.log(running.identity.pid);
+       process.stdout.write(String(running.identity.pid));
        setInterval(() => {}, 1000);`,
     ],
     { stdio: ["ignore", "pipe", "inherit"] },
   );
+  t.after(() => owner.kill("SIGKILL"));
   const [line] = (await once(owner.stdout, "data")) as [Buffer];
   const identity = identify(Number(line.toString()));
   assert.ok(identity !== undefined && isAlive(identity));

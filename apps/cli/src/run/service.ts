@@ -44,14 +44,15 @@ export function superviseService(options: ServiceOptions): SupervisedService {
   mkdirSync(dirname(options.logFile), { recursive: true });
   const log = createWriteStream(options.logFile, { flags: "a" });
   const stopping = new AbortController();
+  const isStopping = () => stopping.signal.aborted;
   const state: { child?: ChildProcess; address?: string | undefined } = {};
 
   const keepRunning = async () => {
     let fruitless = 0;
-    while (!stopping.signal.aborted) {
+    while (!isStopping()) {
       const { end, listened } = await runOnce(options, state, log);
       state.address = undefined;
-      if (stopping.signal.aborted) return;
+      if (isStopping()) return;
       fruitless = listened ? 0 : fruitless + 1;
       if (end.code === EXIT_WRONG_SETTINGS || fruitless >= FRUITLESS_STARTS_MAX) {
         onFailure(failure(name, end, options.logFile));
