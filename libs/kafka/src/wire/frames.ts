@@ -18,7 +18,7 @@ export class FrameAssembler {
   constructor(
     bytesMax: number,
     onFrame: (frame: Buffer) => void,
-    allocate: (bytes: number) => Buffer = Buffer.allocUnsafeSlow,
+    allocate: (bytes: number) => Buffer = (bytes) => Buffer.allocUnsafeSlow(bytes),
   ) {
     this.#bytesMax = bytesMax;
     this.#onFrame = onFrame;
