@@ -62,7 +62,8 @@ function readErrorInfo(bytes: Uint8Array): ErrorInfo {
   return { reason, domain, metadata };
 }
 
-function* fieldsOf(
+/** The length-delimited fields of an encoded message, in order; others have no bytes. */
+export function* fieldsOf(
   bytes: Uint8Array,
 ): Generator<{ readonly field: number; readonly bytes: Uint8Array | undefined }> {
   const reader = new BinaryReader(bytes);

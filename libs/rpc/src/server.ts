@@ -6,10 +6,10 @@ import {
   type ServiceDefinition,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { loadFileDescriptorSetFromBuffer, loadSync } from "@grpc/proto-loader";
 import { ReflectionService } from "@grpc/reflection";
 import { InvariantError, type Emit } from "@hybridge/core";
-import { HealthImplementation, protoPath as healthProtoPath } from "grpc-health-check";
+import { HealthImplementation } from "grpc-health-check";
+import { fieldsOf } from "./error-details.ts";
 import { RpcListenError } from "./errors.ts";
 import { guardCalls } from "./guard.ts";
 import { tlsFiles, type RpcConfig } from "./settings.ts";
@@ -126,11 +126,19 @@ async function shutDown(server: Server): Promise<void> {
   server.forceShutdown();
 }
 
+/**
+ * Reflection from the descriptors that buf wrote, byte for byte. Through proto-loader they would be
+ * made anew, and clients in Go refuse the names that it gives to entries of maps.
+ */
 function reflection(services: string[]): ReflectionService {
-  const ours = readFileSync(fileURLToPath(import.meta.resolve("@hybridge/proto/descriptor")));
-  const all = { ...loadFileDescriptorSetFromBuffer(ours), ...loadSync(healthProtoPath) };
-  return new ReflectionService(all, { services });
+  const set = readFileSync(fileURLToPath(import.meta.resolve("@hybridge/proto/descriptor")));
+  const files = [...fieldsOf(set)].flatMap(({ bytes }) => (bytes ? [Buffer.from(bytes)] : []));
+  // Of a package it reads nothing but this list.
+  const all = { fileDescriptorProtos: files } as unknown as Package[string];
+  return new ReflectionService({ all }, { services });
 }
+
+type Package = ConstructorParameters<typeof ReflectionService>[0];
 
 function serviceName(definition: ServiceDefinition): string {
   const [method] = Object.values(definition);
