@@ -35,7 +35,7 @@ const parts: Record<string, (only: string) => Promise<Outcome>> = {
     return tests("integration tests on real components", [
       ...NODE,
       "--test",
-      "--test-concurrency=1",
+      "--test-concurrency=2",
       "--test-reporter=spec",
       ...wanted,
     ]);
