@@ -30,8 +30,9 @@ export const settings = {
     doc: "bytes of posts that Kafka has not acknowledged at most; then the source waits",
   },
   HYBRIDGE_POST_BYTES_MAX: {
-    // The broker's default limit for a batch is 1,048,588 (max.message.bytes), headers included.
-    schema: setting.integer(1_024, 16_000_000, 1_040_000),
+    // Below the broker's default for a batch (max.message.bytes, 1,048,588, headers included) and
+    // below what a row of Redshift holds (VARBYTE, 1,024,000).
+    schema: setting.integer(1_024, 16_000_000, 1_000_000),
     doc: "bytes of a post at most; a larger one becomes a dead letter (the topic's max.message.bytes must allow it)",
   },
   HYBRIDGE_DEAD_LETTER_DIR: {
