@@ -22,6 +22,8 @@ export interface ComponentSpec<Addresses> {
   readonly command: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** Runs before each launch, when no process of it is left: makes what a kill has torn whole. */
+  readonly prepare?: () => void;
   /** Rejects as long as the component cannot do its work. One try, at most a few seconds. */
   readonly probe: (signal: AbortSignal) => Promise<void>;
   /** How long a start may take on a busy machine. */
@@ -54,6 +56,7 @@ export async function startComponent<Addresses>(
   signal?: AbortSignal,
 ): Promise<Component<Addresses>> {
   const launchSpec = launchSpecOf(spec);
+  spec.prepare?.();
   let running = await launch(launchSpec);
   await waitHealthy(spec, running, signal);
   const stop = () => running.stop();
@@ -71,6 +74,7 @@ export async function startComponent<Addresses>(
     kill: (killSignal = "SIGKILL") => running.kill(killSignal),
     async restart(restartSignal) {
       await running.stop();
+      spec.prepare?.();
       running = await launch(launchSpec);
       await waitHealthy(spec, running, restartSignal);
     },
@@ -81,7 +85,7 @@ export async function startComponent<Addresses>(
 
 /** Runs a process of a component to its end: formatting and the like. @throws ComponentFailedError */
 export async function runToEnd(
-  spec: Omit<ComponentSpec<unknown>, "probe" | "addresses">,
+  spec: Omit<ComponentSpec<unknown>, "probe" | "addresses" | "prepare">,
   signal?: AbortSignal,
 ): Promise<void> {
   const launchSpec = launchSpecOf(spec);
@@ -97,7 +101,9 @@ export async function runToEnd(
   if (exit.code !== 0) throw failure(spec.name, launchSpec.logFile, `ended with ${show(exit)}`);
 }
 
-function launchSpecOf(spec: Omit<ComponentSpec<unknown>, "probe" | "addresses">): LaunchSpec {
+function launchSpecOf(
+  spec: Omit<ComponentSpec<unknown>, "probe" | "addresses" | "prepare">,
+): LaunchSpec {
   mkdirSync(spec.dir, { recursive: true });
   return {
     name: spec.name,

@@ -1,9 +1,11 @@
+import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import { pidFileOf, startComponent, type Component, type ComponentOptions } from "./component.ts";
 import { javaCommand, javaEnvironment } from "./java.ts";
 import { reclaim } from "./launch.ts";
 import { choosePorts } from "./ports.ts";
 import { probeHttp } from "./probes.ts";
+import { repairS3Store } from "./s3-store-repair.ts";
 
 export interface S3Options extends ComponentOptions<"http" | "https"> {
   /** Buckets that exist from the start. */
@@ -15,12 +17,16 @@ export type S3 = Component<{ readonly endpoint: string }>;
 
 const STOP_MS = 8_000;
 
-/** Starts Adobe S3Mock. It answers conditional writes with 412 as S3 does. */
+/**
+ * Starts Adobe S3Mock. It answers conditional writes with 412 as S3 does. Killed at any moment it
+ * comes back with every object that it has acknowledged.
+ */
 export async function startS3(options: S3Options): Promise<S3> {
   const { dir } = options;
   await reclaim(pidFileOf(dir, "s3"), "s3", STOP_MS);
   const ports = await choosePorts("s3", dir, ["http", "https"], options.ports);
   const endpoint = `http://127.0.0.1:${ports.http}`;
+  const data = join(dir, "data");
   return startComponent(
     {
       name: "s3",
@@ -43,9 +49,12 @@ export async function startS3(options: S3Options): Promise<S3> {
       }),
       env: {
         ...javaEnvironment(),
-        COM_ADOBE_TESTING_S3MOCK_STORE_ROOT: join(dir, "data"),
+        COM_ADOBE_TESTING_S3MOCK_STORE_ROOT: data,
         COM_ADOBE_TESTING_S3MOCK_STORE_RETAIN_FILES_ON_EXIT: "true",
         COM_ADOBE_TESTING_S3MOCK_STORE_INITIAL_BUCKETS: (options.buckets ?? []).join(","),
+      },
+      prepare: () => {
+        for (const line of repairS3Store(data)) appendFileSync(join(dir, "s3.log"), `${line}\n`);
       },
       probe: s3Probe(ports),
       startMs: 90_000,
