@@ -1,4 +1,4 @@
-import { HybridgeError, systemClock } from "@hybridge/core";
+import { describeError, HybridgeError, systemClock } from "@hybridge/core";
 import { renderTable } from "../table.ts";
 import type { CloudAddresses, RunPlan } from "./plan.ts";
 import { allAgree, type Counts, readBack } from "./read-back.ts";
@@ -29,14 +29,26 @@ export async function untilEverywhere(
     const stages = await readStages(services.addresses(), signal);
     view.show(stages, `waiting for ${plan.posts} posts in all places`);
     if (allCaughtUp(stages)) {
-      const counts = await readBack({ topic: plan.topic, cloud, ...services.clients(), signal });
-      if (allAgree(counts, plan.posts) || progress.stalledFor(JSON.stringify(counts)) > STALL_MS) {
-        return counts;
-      }
+      const counts = await attempt();
+      const agree = counts !== undefined && allAgree(counts, plan.posts);
+      const stalled = progress.stalledFor(JSON.stringify(counts)) > STALL_MS;
+      if (agree || (stalled && counts !== undefined)) return counts;
+      if (stalled) throw new RunStalledError(`a place does not answer for ${STALL_MS / 1000} s`);
     } else if (progress.stalledFor(signatureOf(stages)) > STALL_MS) {
       throw new RunStalledError(stallMessage(stages));
     }
     await systemClock.sleep(POLL_MS, signal);
+  }
+
+  // A place that is just being started again is asked once more.
+  async function attempt(): Promise<Counts | undefined> {
+    try {
+      return await readBack({ topic: plan.topic, cloud, ...services.clients(), signal });
+    } catch (error) {
+      signal.throwIfAborted();
+      view.say(`not counted yet: ${describeError(error)}`);
+      return undefined;
+    }
   }
 }
 
