@@ -101,8 +101,9 @@ export function recordSpan(
   if ((parent.traceFlags & TraceFlags.SAMPLED) === 0) return;
   const context = trace.setSpanContext(ROOT_CONTEXT, parent);
   const { startMs, endMs, attributes = {} } = span;
-  const options = { kind: SpanKind.CONSUMER, attributes, startTime: startMs };
-  tracer().startSpan(name, options, context).end(endMs);
+  // As dates: OpenTelemetry takes small numbers for milliseconds since the process began.
+  const options = { kind: SpanKind.CONSUMER, attributes, startTime: new Date(startMs) };
+  tracer().startSpan(name, options, context).end(new Date(endMs));
 }
 
 /** The text form of a span's identity. */
