@@ -35,12 +35,12 @@ export const settings = {
     doc: "MiB of fetched bytes held at most while the target is slower than the source",
   },
   HYBRIDGE_IN_FLIGHT: {
-    schema: setting.integer(1, 64, 8),
-    doc: "produce requests under way at a time per broker of the target",
+    schema: setting.integer(1, 1_024, 128),
+    doc: "produce requests under way at a time per broker of the target, at most",
   },
   HYBRIDGE_MERGE: {
     schema: setting.oneOf(["auto", "off"], "auto"),
-    doc: "auto: small batches that pile up are joined when the target is far away; off: batches go as they are",
+    doc: "auto: small batches are joined when the target is far away and the requests under way bound the rate; off: batches go as they are",
   },
   HYBRIDGE_MERGE_FROM_MS: {
     schema: setting.integer(0, 10_000, 8),

@@ -30,6 +30,7 @@ export interface MirrorOptions {
 
 const FETCH_BYTES = 4 << 20;
 const REQUEST_BYTES = 2 << 20;
+const UNDER_WAY_BYTES = 8 << 20;
 const TAKE_OVERS_AT_ONCE = 16;
 const PRODUCE_TIMEOUT_MS = 15_000;
 const LAST_FLUSH_MS = 3_000;
@@ -111,6 +112,7 @@ export class Mirror {
         {
           depth: options.depth,
           requestBytesMax: REQUEST_BYTES,
+          underWayBytesMax: UNDER_WAY_BYTES,
           timeoutMs: PRODUCE_TIMEOUT_MS,
         },
         signal,

@@ -25,7 +25,7 @@ import { Outbox, type MergePolicy } from "./outbox.ts";
 import type { PartitionPositions, Positions } from "./positions.ts";
 import { compareTail } from "./resume.ts";
 import type { Sender, Shipment, Shipper } from "./sender.ts";
-import { shape, type Rejected, type Sendable } from "./shape.ts";
+import { firstOffset, shape, type Rejected, type Sendable } from "./shape.ts";
 
 /** What all partitions of a mirror share. */
 export interface Shared {
@@ -115,9 +115,8 @@ export class PartitionMirror implements Shipper {
 
   /** The next source offset that is not known to be in the target. */
   get sourceOffset(): bigint {
-    const [sent] = this.#sent;
-    const [part] = sent ? sent.parts : this.#firstWaiting();
-    return part ? (part.runs[0]?.sourceOffset ?? part.next) : this.#subscription.nextOffset;
+    const part = this.#sent[0]?.parts[0] ?? this.#outbox.first?.part;
+    return part ? firstOffset(part) : this.#subscription.nextOffset;
   }
 
   get targetOffset(): bigint {
@@ -426,11 +425,6 @@ export class PartitionMirror implements Shipper {
   #subscribe(nextOffset: bigint, topicId: string | undefined): Subscription {
     const { sourceTopic: topic, partition } = this.route;
     return { topic, partition, nextOffset, lastEpoch: -1, topicId, paused: false };
-  }
-
-  #firstWaiting(): readonly Sendable[] {
-    const part = this.#outbox.first?.part;
-    return part?.kind === "batch" ? [part] : [];
   }
 
   #unpause(): void {

@@ -23,7 +23,8 @@ export interface Shipper {
   /**
    * The next batch, stamped; undefined when there is none at the moment.
    *
-   * @param roundTripMs the shortest round trip to the broker of late
+   * @param roundTripMs the way to the broker when the number of requests under way is what bounds
+   *   the rate; 0 when it is not
    */
   ship(roundTripMs: number): Shipment | undefined;
   readonly hasMore: boolean;
@@ -31,8 +32,10 @@ export interface Shipper {
 }
 
 export interface SenderOptions {
-  /** Requests under way per broker. */
+  /** Requests under way per broker, at most. Far more than a near broker needs. */
   readonly depth: number;
+  /** Bytes of them, at most: what bounds it when batches are large. */
+  readonly underWayBytesMax: number;
   readonly requestBytesMax: number;
   readonly timeoutMs: number;
 }
@@ -75,6 +78,8 @@ class Pipeline {
   #isConnecting = false;
   #isScheduled = false;
   #underWay = 0;
+  #underWayBytes = 0;
+  #isBoundByCount = false;
   #probedAt = -Infinity;
   readonly #roundTrip = new RecentMinimum(ROUND_TRIP_WINDOW_MS);
 
@@ -102,16 +107,22 @@ class Pipeline {
       if (this.#ready.size > 0) void this.#connect();
       return;
     }
-    while (this.#underWay < this.#options.depth && this.#ready.size > 0) {
+    const { depth, underWayBytesMax } = this.#options;
+    while (this.#ready.size > 0 && this.#underWayBytes < underWayBytesMax) {
+      if (this.#underWay >= depth) {
+        this.#isBoundByCount = true;
+        return;
+      }
       const shipments = this.#load();
       if (shipments.length > 0) this.#send(this.#connection, shipments);
     }
+    if (this.#underWay * 2 < depth) this.#isBoundByCount = false;
   }
 
   /** One batch of each partition that has one, in turn, up to the size of a request. */
   #load(): Shipment[] {
     const shipments: Shipment[] = [];
-    const roundTripMs = this.#roundTrip.value;
+    const roundTripMs = this.#isBoundByCount ? this.#roundTrip.value : 0;
     let bytes = 0;
     for (const shipper of this.#ready) {
       // Taken out and put back at the end, so that the next request begins with the others.
@@ -133,18 +144,25 @@ class Pipeline {
 
   #send(connection: Connection, shipments: readonly Shipment[]): void {
     const { timeoutMs } = this.#options;
+    let bytes = 0;
+    for (const { batch } of shipments) bytes += batch.length;
     this.#underWay += 1;
+    this.#underWayBytes += bytes;
     this.#probe();
+    const arrived = () => {
+      this.#underWay -= 1;
+      this.#underWayBytes -= bytes;
+    };
     connection
       .request(produceApi, writeProduce(shipments, timeoutMs), { timeoutMs: timeoutMs + 5_000 })
       .then(readProduce)
       .then(
         (answers) => {
-          this.#underWay -= 1;
+          arrived();
           deliver(shipments, answers);
         },
         (error: unknown) => {
-          this.#underWay -= 1;
+          arrived();
           for (const shipment of shipments) shipment.lost(error as Error);
         },
       )

@@ -95,7 +95,8 @@ export function shape(batch: Batch, options: ShapeOptions): (Sendable | Rejected
   return parts.sort((a, b) => (firstOffset(a) < firstOffset(b) ? -1 : 1));
 }
 
-function firstOffset(part: Sendable | Rejected): bigint {
+/** The first source offset that a part is about. */
+export function firstOffset(part: Sendable | Rejected): bigint {
   return part.kind === "batch" ? (part.runs[0]?.sourceOffset ?? part.next) : part.record.offset;
 }
 
