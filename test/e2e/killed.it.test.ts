@@ -74,6 +74,9 @@ test("every service and component is killed while posts flow", { timeout: 400_00
 
 /** The main job as its own process, with its data in `dir`. */
 function startJob(dir: string) {
+  // Our own setting is not one of the job, which refuses what it does not know.
+  const env = { ...process.env };
+  delete env["HYBRIDGE_TEST_SEED"];
   const child = spawn(
     process.execPath,
     [
@@ -82,7 +85,7 @@ function startJob(dir: string) {
       // A folder within ours: the job keeps its lock beside its folder.
       ...["--dir", join(dir, "job")],
     ],
-    { cwd: join(import.meta.dirname, "../.."), stdio: ["ignore", "pipe", "pipe"] },
+    { cwd: join(import.meta.dirname, "../.."), env, stdio: ["ignore", "pipe", "pipe"] },
   );
   const lines: string[] = [];
   const output: string[] = [];
