@@ -233,10 +233,10 @@ test("what the target's limit refuses is split, and a record that cannot be is p
   assert.equal(status.partitions[0]?.deadLetters, 2n);
 
   // Killed between the dead letter and its position, it is put aside again and never mirrored twice.
-  await produceBatches(source, at, [[huge]], within());
-  lost.add(1242n);
   mirror.kill("SIGKILL");
   await mirror.ended;
+  await produceBatches(source, at, [[huge]], within());
+  lost.add(1242n);
   const dead = { HYBRIDGE_DEAD_LETTER_TOPIC: "large-dead" };
   await using killed = start("large", {
     ...dead,

@@ -32,7 +32,7 @@ export function startHybridge(contest: Contest): Contestant {
     HYBRIDGE_TARGET_PREFIX: prefix,
     HYBRIDGE_MIRROR_ID: `bench-${topic}-${round}`,
   };
-  const args = [...(process.env["BENCH_PROF"] ? ["--cpu-prof", "--cpu-prof-dir=/tmp/h1/prof"] : []), "--conditions=@hybridge/source", "--import", "@hybridge/tracing/preload", main];
+  const args = ["--conditions=@hybridge/source", "--import", "@hybridge/tracing/preload", main];
   const given = Object.entries(process.env).filter(([name]) => name.startsWith("HYBRIDGE_"));
   return run(process.execPath, args, { ...env, ...Object.fromEntries(given) }, dir, {
     name: `hybridge-${topic}-${round}`,
