@@ -158,7 +158,10 @@ class Engine {
     return {
       partition,
       landedOffset: landed,
-      queryableOffset: this.#registrar.queryable(partition) ?? 0n,
+      // Offsets at the end may be control records, which no segment has to make visible.
+      queryableOffset: this.#registrar.isCaughtUp(partition)
+        ? landed
+        : (this.#registrar.queryable(partition) ?? 0n),
       endOffset,
       lag,
       lagMs: BigInt(Math.trunc(lagMs)),

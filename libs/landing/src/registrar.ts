@@ -24,6 +24,8 @@ export interface Registrar {
   landed(entry: LedgerEntry): void;
   /** Everything below is visible; undefined when nothing is or it is not known yet. */
   queryable(partition: number): bigint | undefined;
+  /** True when every segment of the partition is visible: what lies behind them holds no rows. */
+  isCaughtUp(partition: number): boolean;
   /** Rows made visible since the start. */
   readonly rows: number;
   /**
@@ -40,6 +42,8 @@ interface Track {
   /** Where registration goes on. */
   next: bigint;
   visible: bigint | undefined;
+  /** No finished segment waits, as of the last look. */
+  caughtUp: boolean;
   /** Newest finished segments, without a gap; may begin later than `next`. */
   tail: LedgerEntry[];
 }
@@ -48,7 +52,8 @@ export function createRegistrar(options: RegistrarOptions): Registrar {
   const { topic, partitions, store, catalog, health, intervalMs, clock, emit } = options;
   const tracks = new Map<number, Track>();
   for (const partition of partitions) {
-    tracks.set(partition, { id: { topic, partition }, next: 0n, visible: undefined, tail: [] });
+    const id = { topic, partition };
+    tracks.set(partition, { id, next: 0n, visible: undefined, caughtUp: false, tail: [] });
   }
   /** Partitions that may have segments to register. */
   const waiting = new Set<number>();
@@ -87,6 +92,7 @@ export function createRegistrar(options: RegistrarOptions): Registrar {
       if (!waiting.delete(track.id.partition)) continue;
       const found = await health.persist("store", () => nextOf(track, room, signal), signal);
       if (found.length > 0) waiting.add(track.id.partition);
+      else track.caughtUp = !waiting.has(track.id.partition);
       entries.push(...found);
     }
     return entries;
@@ -113,11 +119,13 @@ export function createRegistrar(options: RegistrarOptions): Registrar {
       return rows;
     },
     queryable: (partition) => tracks.get(partition)?.visible,
+    isCaughtUp: (partition) => tracks.get(partition)?.caughtUp ?? false,
     landed(entry) {
       const track = tracks.get(entry.cut.partition);
       if (!track) return;
       if (track.tail.length >= TAIL_ENTRIES) track.tail = [];
       track.tail.push(entry);
+      track.caughtUp = false;
       waiting.add(entry.cut.partition);
     },
     async run(signal, works) {

@@ -112,6 +112,24 @@ test("lands what is there and what comes, and makes it visible", async () => {
   assert.equal(landing.status().state, "STOPPING");
 });
 
+test("offsets without records are queryable as soon as they are landed", async () => {
+  const w = world();
+  w.source.setEnd(1, 3n);
+  const wanted = fill(w.source, 0, 1);
+  const stop = new AbortController();
+  const landing = start(w, stop.signal);
+  const lags = () =>
+    landing.status().partitions.map((one) => one.landedOffset - one.queryableOffset);
+  await until(
+    () => landing.status().queryable === 1n && lags().every((lag) => lag === 0n),
+    landing,
+  );
+  assert.deepEqual(rowsIn(w.disk), wanted);
+  assert.equal(landing.status().partitions[1]?.landedOffset, 3n);
+  stop.abort();
+  await landing.done;
+});
+
 test("a crash before or after any effect loses nothing and doubles nothing", async () => {
   for (let at = 0; ; at++) {
     const seen = { crash: false };
