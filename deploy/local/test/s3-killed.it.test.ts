@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -40,7 +40,10 @@ test("S3 that is killed while it writes comes back with all that it acknowledged
       await verify(client, acknowledged);
     }
     assert.ok(acknowledged.size > KILLS * WRITERS);
-    t.diagnostic(`${acknowledged.size} objects survived ${KILLS} kills`);
+    const log = readFileSync(s3.logFile, "utf8");
+    const repairs = log.match(/^(removed|made the index) .*/gm) ?? [];
+    t.diagnostic(`${acknowledged.size} objects survived ${KILLS} kills; repaired:`);
+    for (const line of repairs) t.diagnostic(line);
   } finally {
     rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
   }
