@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { openWebHdfs } from "@hybridge/hdfs";
 import { startHdfs, startKafka } from "@hybridge/local";
-import { deadLettersInHdfs, rowsInHdfs, writePosts, type Written } from "./posts.ts";
-import { startWarehouse } from "./warehouse-process.ts";
+import { startWarehouse, writePosts, type Written } from "@hybridge/warehouse/testing";
+import { deadLettersInHdfs, rowsInHdfs } from "./read-back.ts";
 
 const signal = new AbortController().signal;
 const FOLDER = "/hybridge-full";
@@ -57,7 +57,7 @@ test("a full disk is named, and landing goes on when there is room again", async
   const cluster = { bootstrap: kafka.addresses.bootstrap, clientId: "test" };
   const written: Written = { rows: [], bad: [] };
   await writePosts(cluster, written, 100, signal);
-  await using service = startWarehouse({
+  await using service = startWarehouse("warehouse-internal", {
     HYBRIDGE_SOURCE_BOOTSTRAP: kafka.addresses.bootstrap,
     HYBRIDGE_WEBHDFS_URL: hdfs.addresses.webhdfs,
     HYBRIDGE_HDFS_DIR: FOLDER,

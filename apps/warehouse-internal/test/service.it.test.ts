@@ -13,8 +13,8 @@ import {
   type Hive as LocalHive,
   type Kafka,
 } from "@hybridge/local";
-import { deadLettersInHdfs, rowsInHdfs, TRACEPARENT, writePosts, type Written } from "./posts.ts";
-import { startWarehouse } from "./warehouse-process.ts";
+import { startWarehouse, TRACEPARENT, writePosts, type Written } from "@hybridge/warehouse/testing";
+import { deadLettersInHdfs, rowsInHdfs } from "./read-back.ts";
 
 const signal = new AbortController().signal;
 const FOLDER = "/hybridge-test";
@@ -60,7 +60,7 @@ const cluster = () => ({ bootstrap: kafka.addresses.bootstrap, clientId: "test" 
 
 /** Runs the service until all that was written is landed and visible to Hive. */
 async function landAll(): Promise<void> {
-  await using service = startWarehouse(environment());
+  await using service = startWarehouse("warehouse-internal", environment());
   await service.until(({ partitions }) => {
     const isDone = partitions.every((one) => {
       return one.endOffset > 0n && one.lag === 0n && one.queryableOffset === one.landedOffset;
@@ -149,7 +149,10 @@ test("killed at any failpoint, it goes on with nothing lost and nothing doubled"
   for (const failpoint of failpoints) {
     await writePosts(cluster(), written, 30, signal);
     // The start that recovers from one kill is the one that the next kill hits.
-    await using service = startWarehouse(environment({ HYBRIDGE_FAILPOINT: failpoint }));
+    await using service = startWarehouse(
+      "warehouse-internal",
+      environment({ HYBRIDGE_FAILPOINT: failpoint }),
+    );
     const end = await service.ended;
     assert.equal(end.signal, "SIGKILL", `${failpoint}: ${service.log()}`);
   }
@@ -159,7 +162,7 @@ test("killed at any failpoint, it goes on with nothing lost and nothing doubled"
 
 test("components that go away while it runs are waited for", async () => {
   await writePosts(cluster(), written, 30, signal);
-  await using service = startWarehouse(environment());
+  await using service = startWarehouse("warehouse-internal", environment());
   await service.until((status) => status.state === "RUNNING");
   await hdfs.nameNode.kill();
   await writePosts(cluster(), written, 30, signal);
@@ -189,7 +192,7 @@ test("wrong settings end it with every problem named", async () => {
     HYBRIDGE_HIVE: "host:99999",
     HYBRIDGE_TOPICS: "x",
   };
-  await using service = startWarehouse(environment(wrong));
+  await using service = startWarehouse("warehouse-internal", environment(wrong));
   assert.deepEqual(await service.ended, { code: 2, signal: null });
   assert.match(service.log(), /3 settings are wrong/);
   assert.match(service.log(), /HYBRIDGE_TOPICS: .*HYBRIDGE_TOPIC/);
