@@ -20,7 +20,7 @@ export class Budget {
   }
 
   retain(frame: Frame): void {
-    if (frame.holders === 0) this.#bytes += frame.bytes.length;
+    if (frame.holders === 0) this.#bytes += frame.memoryBytes;
     frame.holders += 1;
   }
 
@@ -28,7 +28,7 @@ export class Budget {
   release(frame: Frame): void {
     frame.holders -= 1;
     if (frame.holders > 0) return;
-    this.#bytes -= frame.bytes.length;
+    this.#bytes -= frame.memoryBytes;
     if (!frame.isAbandoned) this.#pool?.give(frame.bytes);
     if (this.#bytes < this.#bytesMax) this.#wake();
   }

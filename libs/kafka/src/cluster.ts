@@ -25,7 +25,7 @@ import type { ProtocolWriter } from "./wire/writer.ts";
  * What a connection is for. A broker works through one connection in order, so that a fetch that
  * waits for data would hold up whatever stands behind it.
  */
-export type Lane = "control" | "fetch" | "scan" | "produce";
+export type Lane = "control" | "fetch" | "scan" | "produce" | `produce-${number}`;
 
 /** The brokers of one cluster: who leads what, and one connection per broker and lane. */
 export class Cluster implements AsyncDisposable {
