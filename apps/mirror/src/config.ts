@@ -3,7 +3,7 @@ import { clusterOptions, clusterSettings } from "@hybridge/kafka";
 import { rpcSettings } from "@hybridge/rpc";
 import { tracingSettings } from "@hybridge/tracing";
 import type { MirrorOptions } from "./mirror.ts";
-import { topicPattern } from "./topics.ts";
+import { topicPattern } from "./topic-pattern.ts";
 
 const MIB = 1 << 20;
 
@@ -12,11 +12,12 @@ export const settings = {
   ...clusterSettings("HYBRIDGE_TARGET", "the target cluster"),
   HYBRIDGE_TOPICS: {
     schema: setting.text("hybrid"),
-    doc: "topics to mirror: regular expressions for whole names, with commas; internal ones never are",
+    doc: "topics to mirror: regular expressions for whole names, in the manner of Java, with commas; internal ones never are",
   },
   HYBRIDGE_TOPICS_DENY: {
-    schema: setting.optional(),
-    doc: "topics not to mirror although HYBRIDGE_TOPICS matches; same form",
+    // The topics that Connect and MirrorMaker 2 keep for themselves.
+    schema: setting.text(".*[.-]internal, .*[.-]replica"),
+    doc: "topics not to mirror although HYBRIDGE_TOPICS matches; same form; - denies none",
   },
   HYBRIDGE_TARGET_PREFIX: {
     schema: setting.optional(),
@@ -58,9 +59,17 @@ export const settings = {
     schema: setting.oneOf(["continue", "stop"], "continue"),
     doc: "when the source deleted records before they were mirrored: report the range and continue, or stop the partition",
   },
+  HYBRIDGE_ON_RECREATION: {
+    schema: setting.oneOf(["stop", "continue"], "stop"),
+    doc: "when the source topic was deleted and created again: stop the partition, or mirror the new topic from its beginning, behind what came from the old one",
+  },
   HYBRIDGE_DISCOVER_MS: {
     schema: setting.integer(200, 600_000, 2_000),
-    doc: "how often to look for new topics and partitions, in milliseconds",
+    doc: "how often to look for new topics and partitions, and for the ends of those that are not read, in milliseconds",
+  },
+  HYBRIDGE_RENEW_MS: {
+    schema: setting.integer(1_000, 7 * 86_400_000, 43_200_000),
+    doc: "how often a partition's ownership is renewed, in milliseconds; well below transactional.id.expiration.ms of the target (7 days)",
   },
   HYBRIDGE_POSITIONS_MS: {
     schema: setting.integer(50, 60_000, 1_000),
@@ -79,13 +88,12 @@ export function readMirrorConfig(env = process.env): MirrorConfig {
 
 /** What the mirror itself has to know. @throws ConfigError */
 export function mirrorOptions(config: MirrorConfig): Omit<MirrorOptions, "emit"> {
-  const deny = config.HYBRIDGE_TOPICS_DENY;
   return {
     source: clusterOptions(config, "HYBRIDGE_SOURCE", "hybridge-mirror"),
     target: clusterOptions(config, "HYBRIDGE_TARGET", "hybridge-mirror"),
     topics: {
       allow: topicPattern("HYBRIDGE_TOPICS", config.HYBRIDGE_TOPICS),
-      deny: deny === undefined ? undefined : topicPattern("HYBRIDGE_TOPICS_DENY", deny),
+      deny: topicPattern("HYBRIDGE_TOPICS_DENY", config.HYBRIDGE_TOPICS_DENY),
       prefix: config.HYBRIDGE_TARGET_PREFIX ?? "",
     },
     mirrorId: config.HYBRIDGE_MIRROR_ID,
@@ -99,7 +107,9 @@ export function mirrorOptions(config: MirrorConfig): Omit<MirrorOptions, "emit">
       targetBytes: config.HYBRIDGE_MERGE_TARGET_KIB * 1024,
     },
     onTruncation: config.HYBRIDGE_ON_TRUNCATION,
+    onRecreation: config.HYBRIDGE_ON_RECREATION,
     discoverEveryMs: config.HYBRIDGE_DISCOVER_MS,
+    renewEveryMs: config.HYBRIDGE_RENEW_MS,
     positionsEveryMs: config.HYBRIDGE_POSITIONS_MS,
   };
 }

@@ -1,5 +1,5 @@
 import { failpoint, retry } from "@hybridge/core";
-import type { KafkaRecord } from "@hybridge/kafka";
+import type { RecordToSend } from "@hybridge/kafka";
 import {
   brokerError,
   buildBatch,
@@ -12,6 +12,7 @@ import {
   type Cluster,
 } from "@hybridge/kafka/raw";
 import type { Route } from "./events.ts";
+import type { Rejected } from "./shape.ts";
 
 const NOBODY = { producerId: -1n, producerEpoch: -1, baseSequence: -1 } as const;
 /** Far above what a topic takes by default: records come here because they are large. */
@@ -33,20 +34,17 @@ export class DeadLetters {
   }
 
   /** Resolves when the record is safe there. A crash just after it may bring it twice. */
-  async put(route: Route, record: KafkaRecord, reason: string, signal: AbortSignal): Promise<void> {
+  async put(route: Route, rejected: Rejected, signal: AbortSignal): Promise<void> {
     if (!this.#isReady) {
       const config = { "max.message.bytes": String(MESSAGE_BYTES_MAX), "retention.ms": "-1" };
       await makeTopic(this.#cluster, { topic: this.#topic, partitions: 1, config }, signal);
       this.#isReady = true;
     }
-    const whole = encode(route, record, reason);
+    const whole = encode(route, rejected, rejected.record, rejected.reason);
     const error = await this.#produce(whole, signal);
     if (error === errorCode.messageTooLarge || error === errorCode.recordListTooLarge) {
-      const bare = encode(
-        route,
-        { ...record, key: null, value: null },
-        `${reason}; value left out`,
-      );
+      const reason = `${rejected.reason}; value left out`;
+      const bare = encode(route, rejected, { ...rejected.record, key: null, value: null }, reason);
       await this.#produce(bare, signal);
     }
     failpoint("mirror.dead-letter.written");
@@ -74,11 +72,17 @@ export class DeadLetters {
   }
 }
 
-function encode(route: Route, record: KafkaRecord, reason: string): Buffer {
+function encode(
+  route: Route,
+  { offset, count }: Rejected,
+  record: RecordToSend,
+  reason: string,
+): Buffer {
   const origin = [
     ["hybridge-source-topic", route.sourceTopic],
     ["hybridge-source-partition", String(route.partition)],
-    ["hybridge-source-offset", String(record.offset)],
+    ["hybridge-source-offset", String(offset)],
+    ["hybridge-source-last-offset", String(offset + BigInt(count) - 1n)],
     ["hybridge-source-timestamp", String(record.timestampMs)],
     ["hybridge-target-topic", route.targetTopic],
     ["hybridge-reason", reason],

@@ -1,21 +1,33 @@
-import { ConfigError, RateMeter, retry, retryOf, systemClock, type Emit } from "@hybridge/core";
+import {
+  ConfigError,
+  RateMeter,
+  retry,
+  retryOf,
+  systemClock,
+  UnavailableError,
+  type Emit,
+} from "@hybridge/core";
 import { FencedError, type ClusterOptions } from "@hybridge/kafka";
 import { Cluster, Fetcher, FramePool, POSITIONS_TOPIC } from "@hybridge/kafka/raw";
 import { Budget } from "./budget.ts";
+import { pause, resume, select, type Selection } from "./control.ts";
 import { DeadLetters } from "./dead-letters.ts";
+import { Discovery } from "./discovery.ts";
 import { NothingToMirrorError } from "./errors.ts";
 import { mirrorEvents } from "./events.ts";
 import { limitConcurrency } from "./limit.ts";
 import type { MergePolicy } from "./outbox.ts";
-import { PartitionMirror, type Shared } from "./partition.ts";
+import type { PartitionMirror } from "./partition.ts";
 import { Positions } from "./positions.ts";
 import { Sender } from "./sender.ts";
-import { batchBytesMax, ensureTarget, isWanted, type TopicRules } from "./topics.ts";
+import type { Shared } from "./shared.ts";
+import { followEnds } from "./source-ends.ts";
+import { batchBytesMax, type TopicRules } from "./topics.ts";
 
 export interface MirrorOptions {
   readonly source: ClusterOptions;
   readonly target: ClusterOptions;
-  readonly topics: Omit<TopicRules, "own">;
+  readonly topics: Omit<TopicRules, "own" | "isOneCluster">;
   readonly mirrorId: string;
   readonly deadLetterTopic: string;
   readonly bufferBytesMax: number;
@@ -23,13 +35,20 @@ export interface MirrorOptions {
   readonly depth: number;
   readonly merge: MergePolicy;
   readonly onTruncation: "continue" | "stop";
+  readonly onRecreation: "continue" | "stop";
   readonly discoverEveryMs: number;
+  readonly renewEveryMs: number;
   readonly positionsEveryMs: number;
   readonly emit: Emit;
 }
 
 const FETCH_BYTES = 4 << 20;
-const REQUEST_BYTES = 2 << 20;
+/**
+ * With batches of up to 256 KiB, requests stay below 512 KiB: what is larger is a "humongous object"
+ * in a broker with the usual heap of 1 GiB, and each of those costs its collector a cycle (measured:
+ * a third of the target's throughput).
+ */
+const REQUEST_BYTES = 224 << 10;
 const UNDER_WAY_BYTES = 8 << 20;
 const TAKE_OVERS_AT_ONCE = 16;
 const PRODUCE_TIMEOUT_MS = 15_000;
@@ -39,26 +58,27 @@ const LAST_FLUSH_MS = 3_000;
 export class Mirror {
   readonly partitions = new Map<string, PartitionMirror>();
   readonly #options: MirrorOptions;
-  readonly #rules: TopicRules;
   readonly #rate = new RateMeter();
+  readonly #runs = new Map<PartitionMirror, Run>();
+  /** What partitions had moved that are mirrored no longer. */
+  readonly #past = { records: 0n, bytes: 0n };
   #counted = 0n;
+  #positions: Positions | undefined;
+  #discovery: Discovery | undefined;
   #trouble: string | undefined;
   #state: "STARTING" | "RUNNING" | "STOPPING" = "STARTING";
 
   constructor(options: MirrorOptions) {
     this.#options = options;
-    this.#rules = {
-      ...options.topics,
-      own: new Set([options.deadLetterTopic, POSITIONS_TOPIC]),
-    };
   }
 
   /** STARTING, RUNNING, DEGRADED or STOPPING, and why. */
   get state(): { readonly state: string; readonly reason: string } {
     if (this.#state !== "RUNNING") return { state: this.#state, reason: this.#trouble ?? "" };
-    if (this.#trouble !== undefined) return { state: "DEGRADED", reason: this.#trouble };
+    const trouble = this.#trouble ?? this.#discovery?.refusal;
+    if (trouble !== undefined) return { state: "DEGRADED", reason: trouble };
     for (const partition of this.partitions.values()) {
-      if (partition.state !== "RETRYING" && partition.state !== "FAILED") continue;
+      if (partition.state === "PAUSED" || partition.reason === "") continue;
       const { sourceTopic, partition: number } = partition.route;
       const reason = `${sourceTopic}-${number} is ${partition.state}: ${partition.reason}`;
       return { state: "DEGRADED", reason };
@@ -68,8 +88,7 @@ export class Mirror {
 
   /** Records and bytes acknowledged by the target, and records per second of late. */
   get totals(): { readonly records: bigint; readonly bytes: bigint; readonly rate: number } {
-    let records = 0n;
-    let bytes = 0n;
+    let { records, bytes } = this.#past;
     for (const partition of this.partitions.values()) {
       records += partition.records;
       bytes += partition.bytes;
@@ -81,6 +100,25 @@ export class Mirror {
 
   find(sourceTopic: string, partition: number): PartitionMirror | undefined {
     return this.partitions.get(`${sourceTopic}/${partition}`);
+  }
+
+  /** Pauses partitions; see control.ts. @returns those that were asked for */
+  async pause(selection: Selection, signal: AbortSignal): Promise<readonly PartitionMirror[]> {
+    const selected = select("pause", [...this.partitions.values()], selection);
+    await pause(selected, this.#opened(), signal);
+    return selected;
+  }
+
+  /** Lets them go on; see control.ts. @returns those that were asked for */
+  async resume(selection: Selection, signal: AbortSignal): Promise<readonly PartitionMirror[]> {
+    const selected = select("resume", [...this.partitions.values()], selection);
+    await resume(selected, this.#opened(), signal);
+    return selected;
+  }
+
+  #opened(): Positions {
+    if (this.#positions && this.#state === "RUNNING") return this.#positions;
+    throw new UnavailableError(`steer the mirror: it is ${this.#state}`);
   }
 
   /**
@@ -95,7 +133,10 @@ export class Mirror {
     const frames = new FramePool(options.bufferBytesMax);
     await using source = new Cluster(options.source, frames);
     await using target = new Cluster(options.target);
-    await this.#patiently(() => refuseLoop(source, target, options, signal), signal);
+    let isOneCluster = false;
+    await this.#patiently(async () => {
+      isOneCluster = await isLoop(source, target, options, signal);
+    }, signal);
     const positions = new Positions(target, options.emit);
     await this.#patiently(() => positions.open(options.target, signal), signal);
     const budget = new Budget(options.bufferBytesMax, frames);
@@ -111,7 +152,7 @@ export class Mirror {
         target,
         {
           depth: options.depth,
-          requestBytesMax: REQUEST_BYTES,
+          requestBytes: REQUEST_BYTES,
           underWayBytesMax: UNDER_WAY_BYTES,
           timeoutMs: PRODUCE_TIMEOUT_MS,
         },
@@ -121,10 +162,17 @@ export class Mirror {
       turn: limitConcurrency(TAKE_OVERS_AT_ONCE),
       batchBytesMax: (topic, until) => batchBytesMax(target, topic, until),
     };
+    this.#positions = positions;
+    const own = new Set([options.deadLetterTopic, POSITIONS_TOPIC]);
+    const discovery = new Discovery(shared, { ...options.topics, own, isOneCluster });
+    this.#discovery = discovery;
+    const all = () => this.partitions.values();
+    const isStalled = () => budget.bytes >= options.bufferBytesMax;
     const running = [
       fetcher.run(),
       positions.run(options.positionsEveryMs, signal),
-      this.#discover(shared, signal),
+      this.#discover(discovery, signal),
+      followEnds(source, all, isStalled, options.discoverEveryMs, signal),
     ];
     try {
       await Promise.all(running);
@@ -157,20 +205,17 @@ export class Mirror {
     });
   }
 
-  async #discover(shared: Shared, signal: AbortSignal): Promise<void> {
+  async #discover(discovery: Discovery, signal: AbortSignal): Promise<void> {
     const { discoverEveryMs } = this.#options;
-    const failed = new Set<PartitionMirror>();
-    const runs = new Set<Promise<void>>();
-    let failure: unknown;
     const isStopped = () => signal.aborted;
-    while (!isStopped() && failure === undefined) {
+    while (!isStopped()) {
       try {
-        for (const partition of await this.#findNew(shared, signal)) {
-          const run = partition.run(signal).finally(() => {
-            runs.delete(run);
-            failed.add(partition);
-          });
-          runs.add(run);
+        const topics = await discovery.list(signal);
+        for (const gone of discovery.gone(topics, this.partitions.values())) await this.#end(gone);
+        const isMirrored = (topic: string, partition: number) =>
+          this.find(topic, partition) !== undefined;
+        for await (const fresh of discovery.fresh(topics, isMirrored, signal)) {
+          this.#start(fresh, signal);
         }
         this.#state = "RUNNING";
         this.#recovered();
@@ -180,32 +225,34 @@ export class Mirror {
         this.#degraded("a cluster does not answer", error);
       }
       await systemClock.sleep(discoverEveryMs, signal).catch(() => undefined);
-      if (!isStopped() && failed.size > 0 && failed.size === this.partitions.size) {
-        failure = allStopped([...failed]);
-      }
+      if (!isStopped() && discovery.refusal === undefined) this.#throwIfAllFailed();
     }
-    await Promise.all(runs);
-    if (failure !== undefined) throw failure;
+    await Promise.all([...this.#runs.values()].map(({ done }) => done));
   }
 
-  /** Looks for partitions that are not mirrored yet, and prepares their target. */
-  async #findNew(shared: Shared, signal: AbortSignal): Promise<PartitionMirror[]> {
-    const { source, target, emit } = shared;
-    const fresh: PartitionMirror[] = [];
-    const { topics } = await source.describe(undefined, signal);
-    for (const topic of topics) {
-      if (topic.error !== 0 || !isWanted(topic, this.#rules)) continue;
-      const targetTopic = `${this.#rules.prefix}${topic.name}`;
-      await ensureTarget(source, target, topic, targetTopic, emit, signal);
-      for (const { partition } of topic.partitions) {
-        if (this.find(topic.name, partition)) continue;
-        const route = { sourceTopic: topic.name, targetTopic, partition };
-        const mirror = new PartitionMirror(route, shared);
-        this.partitions.set(`${topic.name}/${partition}`, mirror);
-        fresh.push(mirror);
-      }
-    }
-    return fresh;
+  #start(partition: PartitionMirror, signal: AbortSignal): void {
+    const { sourceTopic, partition: number } = partition.route;
+    this.partitions.set(`${sourceTopic}/${number}`, partition);
+    const stop = new AbortController();
+    const done = partition.run(AbortSignal.any([signal, stop.signal]));
+    this.#runs.set(partition, { stop, done });
+  }
+
+  /** Its source is gone. */
+  async #end(partition: PartitionMirror): Promise<void> {
+    const { sourceTopic, partition: number } = partition.route;
+    const run = this.#runs.get(partition);
+    run?.stop.abort();
+    await run?.done;
+    this.#runs.delete(partition);
+    this.partitions.delete(`${sourceTopic}/${number}`);
+    this.#past.records += partition.records;
+    this.#past.bytes += partition.bytes;
+  }
+
+  #throwIfAllFailed(): void {
+    const all = [...this.partitions.values()];
+    if (all.length > 0 && all.every(({ state }) => state === "FAILED")) throw allStopped(all);
   }
 
   /** Waits for a cluster that is away, for ever; what cannot pass by itself is thrown. */
@@ -231,15 +278,25 @@ export class Mirror {
   }
 }
 
-/** With names as they are, mirroring a cluster to itself would feed on its own output. */
-async function refuseLoop(
+interface Run {
+  readonly stop: AbortController;
+  readonly done: Promise<void>;
+}
+
+/**
+ * Whether source and target are one cluster.
+ *
+ * @throws ConfigError with names as they are: the mirror would feed on its own output
+ */
+async function isLoop(
   source: Cluster,
   target: Cluster,
   options: MirrorOptions,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   const [from, to] = [await source.describe([], signal), await target.describe([], signal)];
-  if (from.clusterId !== to.clusterId || options.topics.prefix !== "") return;
+  const isOneCluster = from.clusterId === to.clusterId;
+  if (!isOneCluster || options.topics.prefix !== "") return isOneCluster;
   throw new ConfigError(
     `source (${options.source.bootstrap}) and target (${options.target.bootstrap}) are one cluster, ${from.clusterId}: set another target, or HYBRIDGE_TARGET_PREFIX`,
   );

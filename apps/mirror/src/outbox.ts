@@ -89,14 +89,12 @@ export class Outbox {
     const codec = codecOf(first.part);
     const limit = Math.min(merge.targetBytes, bytesMax);
     const isDue = merge.enabled && roundTripMs >= merge.fromRoundTripMs;
-    if (isDue && !first.part.alone && first.part.bytes.length < merge.belowBytes) {
+    if (isDue && canJoin(first.part, merge)) {
       let total = first.part.bytes.length;
       for (;;) {
         const next = this.first;
-        if (next?.part.kind !== "batch" || next.part.alone) break;
-        if (codecOf(next.part) !== codec) break;
-        if (next.part.bytes.length >= merge.belowBytes) break;
-        if (total + next.part.bytes.length > limit) break;
+        if (next?.part.kind !== "batch" || codecOf(next.part) !== codec) break;
+        if (total + next.part.bytes.length > limit || !canJoin(next.part, merge)) break;
         total += next.part.bytes.length;
         parts.push(next.part);
         frames.push(next.frame);
@@ -110,6 +108,13 @@ export class Outbox {
 
 function sizeOf(item: Waiting): number {
   return item.part.kind === "batch" ? item.part.bytes.length : 0;
+}
+
+/** A batch that is not what its producer summed up goes alone, for the target to refuse it. */
+function canJoin(part: Sendable, merge: MergePolicy): boolean {
+  return (
+    part.alone !== true && part.bytes.length < merge.belowBytes && new Batch(part.bytes).isIntact
+  );
 }
 
 function codecOf(part: Sendable): number {

@@ -1,74 +1,39 @@
-import { failpoint, RateMeter, retryOf, systemClock, type Emit } from "@hybridge/core";
+import { failpoint, RateMeter, retryOf, systemClock } from "@hybridge/core";
 import { BrokerError, FencedError, OffsetOutOfRangeError } from "@hybridge/kafka";
 import {
   advanceSequence,
   brokerError,
   errorCode,
-  fence,
   ForeignWriterError,
   makeCommittedFilter,
   rangeOf,
   stampBatch,
-  type Cluster,
+  TopicRecreatedError,
   type Fence,
   type Fetched,
-  type Fetcher,
-  type Frame,
   type ProducedPartition,
   type Subscription,
 } from "@hybridge/kafka/raw";
-import type { Budget } from "./budget.ts";
-import type { DeadLetters } from "./dead-letters.ts";
-import { TargetDivergedError } from "./errors.ts";
 import { mirrorEvents, type Route } from "./events.ts";
-import { Outbox, type MergePolicy } from "./outbox.ts";
-import type { PartitionPositions, Positions } from "./positions.ts";
-import { compareTail } from "./resume.ts";
-import type { Sender, Shipment, Shipper } from "./sender.ts";
-import { firstOffset, shape, type Rejected, type Sendable } from "./shape.ts";
+import { eventOf } from "./failures.ts";
+import { InHand, type Sent } from "./in-hand.ts";
+import { LagClock } from "./lag.ts";
+import { Pace } from "./pace.ts";
+import type { PartitionPositions } from "./positions.ts";
+import { Phase, type PartitionState } from "./phase.ts";
+import { Refusals } from "./refusals.ts";
+import type { Shipment, Shipper } from "./sender.ts";
+import { shape, type Rejected } from "./shape.ts";
+import type { Shared } from "./shared.ts";
+import { takeOver } from "./take-over.ts";
 
-/** What all partitions of a mirror share. */
-export interface Shared {
-  readonly source: Cluster;
-  readonly target: Cluster;
-  readonly fetcher: Fetcher;
-  readonly sender: Sender;
-  readonly positions: Positions;
-  readonly deadLetters: DeadLetters;
-  readonly budget: Budget;
-  readonly emit: Emit;
-  readonly merge: MergePolicy;
-  /** Part of every transactional id: two mirrors of one pair of clusters must share it. */
-  readonly mirrorId: string;
-  /** What to do when the source lost records before they were mirrored. */
-  readonly onTruncation: "continue" | "stop";
-  /** Lets a bounded number of partitions take over at a time. */
-  readonly turn: <T>(body: () => Promise<T>) => Promise<T>;
-  /** What the target takes in one batch of a topic. */
-  readonly batchBytesMax: (topic: string, signal: AbortSignal) => Promise<number>;
-}
-
-export type PartitionState =
-  "FENCING" | "RESUMING" | "MIRRORING" | "PAUSED" | "RETRYING" | "FAILED";
-
+const RENEWAL = "the ownership is renewed";
 /** Fetched and unsent bytes of one partition at which reading pauses, and goes on again. */
 const PAUSE_BYTES = 4 << 20;
 const RESUME_BYTES = 2 << 20;
-const RETRY_FIRST_MS = 100;
-const RETRY_MOST_MS = 5_000;
 
 /** INVALID_TXN_STATE, INVALID_PRODUCER_ID_MAPPING: the coordinator knows nothing of the last owner. */
 const FORGOTTEN_PRODUCER = new Set([48, 49]);
-/** An interruption this long after the last one is a new one. */
-const CALM_MS = 30_000;
-
-interface Sent {
-  readonly parts: readonly Sendable[];
-  readonly frames: readonly Frame[];
-  readonly expected: bigint;
-  readonly bytes: number;
-  readonly timestampMs: number;
-}
 
 /**
  * One mirrored partition. It takes the target partition over (fence), finds where the target ends
@@ -78,21 +43,20 @@ interface Sent {
 export class PartitionMirror implements Shipper {
   readonly route: Route;
   readonly rate = new RateMeter();
-  state: PartitionState = "FENCING";
-  reason = "";
+  /** What it failed of. */
   error: unknown;
   records = 0n;
   bytes = 0n;
   deadLetters = 0n;
   sourceEnd = 0n;
   readonly #shared: Shared;
-  readonly #outbox: Outbox;
-  readonly #sent: Sent[] = [];
-  readonly #refused = new Map<bigint, string>();
-  #suspect: bigint | undefined;
+  readonly #inHand: InHand;
+  readonly #refusals = new Refusals();
+  readonly #lagClock = new LagClock();
+  readonly #phase = new Phase();
+  readonly #pace = new Pace();
   /** What the target topic takes in one batch, by its settings and by what it has refused. */
   #bytesMax = 0;
-  #refusedBytes = Infinity;
   #positions: PartitionPositions | undefined;
   #subscription: Subscription;
   #owner: Fence | undefined;
@@ -102,64 +66,185 @@ export class PartitionMirror implements Shipper {
   /** Counts take-overs: answers to what was sent before the last one no longer matter. */
   #generation = 0;
   #isBusyWithDeadLetter = false;
-  #failures = 0;
-  #interruptedAtMs = 0;
+  #pausedSinceMs: number | undefined;
+  /** No more is sent; what is under way is waited for. */
+  #isPausing = false;
+  /** Ends the mirroring. */
   #interrupt: ((error: unknown) => void) | undefined;
+  /** Ends also what comes before it: fencing, comparing, waiting for another try. */
+  #stopAttempt: (() => void) | undefined;
 
   constructor(route: Route, shared: Shared) {
     this.route = route;
     this.#shared = shared;
-    this.#outbox = new Outbox(shared.budget);
+    this.#pausedSinceMs = shared.positions.pausedSince(route);
+    this.#inHand = new InHand(shared.budget);
     this.#subscription = this.#subscribe(0n, undefined);
   }
 
   /** The next source offset that is not known to be in the target. */
   get sourceOffset(): bigint {
-    const part = this.#sent[0]?.parts[0] ?? this.#outbox.first?.part;
-    return part ? firstOffset(part) : this.#subscription.nextOffset;
+    return this.#inHand.sourceOffset ?? this.#subscription.nextOffset;
   }
 
   get targetOffset(): bigint {
-    return this.#sent[0]?.expected ?? this.#expected;
+    return this.#inHand.targetOffset ?? this.#expected;
   }
 
-  /** Age of the oldest batch in hand; 0 when there is none. */
+  get state(): PartitionState {
+    return this.#phase.state;
+  }
+
+  get reason(): string {
+    return this.#phase.reason;
+  }
+
+  /** Another mirror took it over: it is not ours to pause or to resume. */
+  get isFenced(): boolean {
+    return this.state === "FAILED" && this.error instanceof FencedError;
+  }
+
+  get isPaused(): boolean {
+    return this.#pausedSinceMs !== undefined;
+  }
+
+  /** Source offsets that are not known to be in the target. */
+  get lag(): bigint {
+    const lag = this.sourceEnd - this.sourceOffset;
+    return lag > 0n ? lag : 0n;
+  }
+
+  /** Age of the oldest record that is not in the target; 0 when there is none. See LagClock. */
   get lagMs(): number {
-    const oldest = this.#sent[0]?.timestampMs ?? this.#outbox.first?.timestampMs;
-    return oldest === undefined ? 0 : Math.max(0, Date.now() - oldest);
+    const { oldestMs } = this.#inHand;
+    return oldestMs === undefined && this.lag === 0n ? 0 : this.#lagClock.ageMs(oldestMs);
+  }
+
+  /** True when it is at a standstill and the age of what lags has nothing to be counted from. */
+  get lacksAge(): boolean {
+    const isStanding = ["PAUSED", "RETRYING", "FAILED"].includes(this.state);
+    return isStanding && this.lag > 0n && !this.#lagClock.isKnown;
   }
 
   get hasMore(): boolean {
-    return this.state === "MIRRORING" && this.#outbox.first?.part.kind === "batch";
+    const isOpen = this.state === "MIRRORING" && !this.#isPausing;
+    return isOpen && this.#inHand.next?.kind === "batch";
   }
 
   translate(sourceOffset: bigint): { targetOffset: bigint; exact: boolean } | undefined {
     return this.#positions?.translate(sourceOffset);
   }
 
-  /** Runs until the signal is aborted or the partition cannot go on; never throws. */
+  /** Finds out where the partition stood before this process, so that its lag is known. */
+  async locate(signal: AbortSignal): Promise<void> {
+    const { source, target, positions } = this.#shared;
+    const { sourceTopic, targetTopic, partition } = this.route;
+    const [from, to] = [source.known(sourceTopic), target.known(targetTopic)];
+    if (this.#positions || !from || !to) return;
+    const ids = { sourceTopicId: from.id, targetTopicId: to.id };
+    const found = positions.of({ sourceTopic, targetTopic, partition, ...ids });
+    const { end } = found;
+    const generation = this.#generation;
+    const next = end?.sourceOffset ?? (await rangeOf(source, sourceTopic, partition, signal)).start;
+    if (generation !== this.#generation || this.state === "MIRRORING") return;
+    this.#positions = found;
+    this.#expected = end?.targetOffset ?? 0n;
+    this.#subscription = this.#subscribe(next, undefined);
+  }
+
+  /** Takes note of where the source ends; without an end, of what is known already. */
+  noteEnd(end = this.sourceEnd): void {
+    // While it is read, an answer to the reader may have overtaken this one.
+    if (this.state !== "MIRRORING" || end > this.sourceEnd) this.sourceEnd = end;
+    if (this.#positions && this.lag === 0n) this.#lagClock.caughtUp();
+  }
+
+  /** The oldest record that is not mirrored has this time. */
+  agedBy(timestampMs: number): void {
+    this.#lagClock.reached(timestampMs);
+  }
+
+  /** Runs until the signal is aborted; never throws. When it cannot go on it waits for `resume`. */
   async run(signal: AbortSignal): Promise<void> {
-    const isStopped = () => signal.aborted;
-    while (!isStopped()) {
-      const broken = new Promise<never>((_, reject) => {
-        this.#interrupt = reject;
-      });
-      broken.catch(() => undefined);
-      const stop = () => this.#interrupt?.(signal.reason);
-      signal.addEventListener("abort", stop, { once: true });
-      try {
-        await this.#shared.turn(() => this.#takeOver(signal));
-        this.state = "MIRRORING";
-        this.reason = "";
-        this.#shared.fetcher.add(this.#subscription);
-        await broken;
-      } catch (error) {
-        this.#drop();
-        if (isStopped() || this.#giveUp(error)) return;
-        await this.#backOff(error, signal);
-      } finally {
-        signal.removeEventListener("abort", stop);
-      }
+    while (!signal.aborted) {
+      if (this.isPaused && !this.isFenced) this.#rest();
+      if (this.state === "PAUSED" || this.state === "FAILED") await this.#phase.changed(signal);
+      else await this.#attempt(signal);
+    }
+  }
+
+  /**
+   * Stops sending, waits for what is under way, and drops the rest. Rejects when the signal is
+   * aborted before; the partition comes to rest all the same.
+   */
+  async pause(sinceMs: number, signal: AbortSignal): Promise<void> {
+    if (this.isFenced) return;
+    this.#pausedSinceMs ??= sinceMs;
+    if (this.state === "MIRRORING") {
+      this.#isPausing = true;
+      this.#shared.fetcher.remove(this.#subscription);
+      this.#settle();
+    } else this.#stopAttempt?.();
+    this.#phase.wake();
+    const isDone = () => this.state === "PAUSED" || this.isFenced || !this.isPaused;
+    await this.#phase.until(isDone, signal);
+  }
+
+  /** Takes the partition over again when it is paused or has failed. */
+  resume(): void {
+    this.#pausedSinceMs = undefined;
+    if (this.state === "PAUSED" || this.state === "FAILED") {
+      this.error = undefined;
+      this.#pace.reset();
+      this.#shared.emit(mirrorEvents.partitionResumed(this.route));
+      this.#phase.set("FENCING");
+    } else this.#phase.wake();
+  }
+
+  #rest(): void {
+    if (this.state === "PAUSED") return;
+    const since = new Date(this.#pausedSinceMs ?? 0).toISOString();
+    const before = this.state === "FAILED" ? `; it had failed: ${this.reason}` : "";
+    this.#phase.set("PAUSED", `paused by an operator since ${since}${before}`);
+    this.#shared.emit(mirrorEvents.partitionPaused(this.route, since));
+  }
+
+  /** Ends the mirroring when it is to be paused and nothing is under way any more. */
+  #settle(): void {
+    if (!this.#isPausing || this.#inHand.isUnderWay || this.#isBusyWithDeadLetter) return;
+    this.#stopAttempt?.();
+  }
+
+  /** Takes over and mirrors, until something goes wrong or it is to be paused. */
+  async #attempt(outer: AbortSignal): Promise<void> {
+    const stopped = new AbortController();
+    const signal = AbortSignal.any([outer, stopped.signal]);
+    const broken = new Promise<never>((_, reject) => {
+      this.#interrupt = reject;
+    });
+    broken.catch(() => undefined);
+    signal.addEventListener("abort", () => this.#interrupt?.(signal.reason), { once: true });
+    this.#stopAttempt = () => stopped.abort();
+    let renewal: NodeJS.Timeout | undefined;
+    try {
+      // Until it works again the last trouble is worth knowing.
+      this.#phase.set("FENCING", this.state === "RETRYING" ? this.reason : "");
+      await this.#shared.turn(() => this.#takeOver(signal), signal);
+      this.#phase.set("MIRRORING");
+      this.#shared.fetcher.add(this.#subscription);
+      // Not all at once: each takes the partition over again.
+      const renewMs = this.#shared.renewEveryMs * (0.75 + Math.random() / 4);
+      renewal = setTimeout(() => this.#interrupt?.(new BeginAgain(new Error(RENEWAL))), renewMs);
+      await broken;
+    } catch (error) {
+      this.#drop();
+      if (signal.aborted || this.#giveUp(error)) return;
+      if (!this.isPaused) await this.#backOff(error, signal);
+    } finally {
+      clearTimeout(renewal);
+      this.#isPausing = false;
+      // Lets go of the outer signal.
+      stopped.abort();
     }
   }
 
@@ -168,7 +253,7 @@ export class PartitionMirror implements Shipper {
     const { subscription, batches, answer, frame } = fetched;
     if (subscription !== this.#subscription) return;
     this.sourceEnd = answer.lastStableOffset;
-    if (this.state !== "MIRRORING") return;
+    if (this.state !== "MIRRORING" || this.#isPausing) return;
     const isCommitted = makeCommittedFilter(answer.aborted);
     try {
       for (const batch of batches) {
@@ -177,16 +262,17 @@ export class PartitionMirror implements Shipper {
         const parts = shape(batch, {
           from: fetched.from,
           bytesMax: this.#bytesMax,
-          refused: this.#refused,
-          suspect: this.#suspect,
+          refused: this.#refusals.records,
+          suspect: this.#refusals.suspect,
         });
-        for (const part of parts) this.#outbox.push({ part, frame, timestampMs });
+        for (const part of parts) this.#inHand.line.push({ part, frame, timestampMs });
       }
     } catch (error) {
       this.#interrupt?.(error);
       return;
     }
-    if (this.#outbox.bytes > PAUSE_BYTES) subscription.paused = true;
+    if (this.#inHand.line.bytes > PAUSE_BYTES) subscription.paused = true;
+    this.noteEnd();
     this.#goOn();
   }
 
@@ -203,37 +289,25 @@ export class PartitionMirror implements Shipper {
       this.#shared.fetcher.add(subscription);
       return;
     }
-    this.#interrupt?.(error);
+    const isToFollow =
+      error instanceof TopicRecreatedError && this.#shared.onRecreation === "continue";
+    this.#interrupt?.(isToFollow ? new BeginAgain(error) : error);
   }
 
   ship(roundTripMs: number): Shipment | undefined {
-    const first = this.#outbox.first;
-    if (!first || !this.hasMore || !this.#owner) return undefined;
-    const { parts, frames, bytes } = this.#outbox.take(
-      this.#shared.merge,
-      this.#bytesMax,
-      roundTripMs,
-    );
-    let count = 0;
-    for (const part of parts) count += part.count;
+    if (!this.hasMore || !this.#owner) return undefined;
+    const { merge } = this.#shared;
+    const sent = this.#inHand.send(merge, this.#bytesMax, roundTripMs, this.#expected);
     const { producerId, producerEpoch } = this.#owner;
-    stampBatch(bytes, { producerId, producerEpoch, baseSequence: this.#sequence });
-    this.#sequence = advanceSequence(this.#sequence, count);
-    const sent: Sent = {
-      parts,
-      frames,
-      expected: this.#expected,
-      bytes: bytes.length,
-      timestampMs: first.timestampMs,
-    };
-    this.#expected += BigInt(count);
-    this.#sent.push(sent);
+    stampBatch(sent.bytes, { producerId, producerEpoch, baseSequence: this.#sequence });
+    this.#sequence = advanceSequence(this.#sequence, sent.count);
+    this.#expected += BigInt(sent.count);
     this.#unpause();
     const generation = this.#generation;
     return {
       topic: this.route.targetTopic,
       partition: this.route.partition,
-      batch: bytes,
+      batch: sent.bytes,
       answered: (answer) => {
         if (generation === this.#generation) this.#answered(sent, answer);
       },
@@ -262,79 +336,68 @@ export class PartitionMirror implements Shipper {
       return;
     }
     failpoint("mirror.produce.acked");
-    this.#sent.shift();
     let target = sent.expected;
     let count = 0n;
     for (const part of sent.parts) {
       for (const run of part.runs) {
-        this.#positions?.add(run.sourceOffset, target, BigInt(run.count));
+        this.#positions?.add(run.sourceOffset, target, BigInt(run.count), part.epoch);
         target += BigInt(run.count);
         count += BigInt(run.count);
       }
     }
-    for (const frame of sent.frames) this.#shared.budget.release(frame);
-    this.#failures = 0;
+    this.#inHand.acknowledged();
+    this.#pace.reset();
     this.records += count;
-    this.bytes += BigInt(sent.bytes);
+    this.bytes += BigInt(sent.bytes.length);
     this.rate.add(Number(count));
-    if (this.#outbox.first?.part.kind === "rejected") this.#goOn();
+    this.#lagClock.reached(sent.timestampMs);
+    this.noteEnd();
+    if (this.#inHand.next?.kind === "rejected") this.#goOn();
+    this.#settle();
   }
 
   /** Sends what is next, or puts it aside when all before it is settled. */
   #goOn(): void {
     if (this.hasMore) this.#shared.sender.ready(this.#leader, this);
-    const part = this.#outbox.first?.part;
-    if (part?.kind !== "rejected" || this.#sent.length > 0 || this.#isBusyWithDeadLetter) return;
-    void this.#putAside(part, this.#generation);
+    const { next, isUnderWay } = this.#inHand;
+    if (next?.kind !== "rejected" || isUnderWay) return;
+    if (this.#isBusyWithDeadLetter || this.#isPausing) return;
+    void this.#putAside(next, this.#generation);
   }
 
   /** The target refused a batch: the next attempt cuts it, or finds the record that is to blame. */
   #refuse(sent: Sent, answer: ProducedPartition): void {
     const { targetTopic, partition } = this.route;
-    const [part] = sent.parts;
-    const offset = part?.runs[0]?.sourceOffset;
     const error = brokerError(
-      `append ${sent.bytes} bytes to ${targetTopic}-${partition}`,
+      `append ${sent.bytes.length} bytes to ${targetTopic}-${partition}`,
       answer.error,
       answer.message,
     );
-    const isTooLarge =
-      answer.error === errorCode.messageTooLarge || answer.error === errorCode.recordListTooLarge;
-    const isRefused =
-      answer.error === errorCode.invalidRecord || answer.error === errorCode.invalidTimestamp;
-    if (isTooLarge) this.#refusedBytes = sent.bytes;
-    else if (isRefused && offset !== undefined) {
-      const only = sent.parts.length === 1 && part?.count === 1;
-      if (only) this.#refused.set(offset, answer.message ?? "the target refused it");
-      else this.#suspect = offset;
-    } else {
-      this.#interrupt?.(error);
-      return;
-    }
-    this.#interrupt?.(new ReshapeNeeded(error));
+    const canBeCut = this.#refusals.learn(sent, answer);
+    this.#interrupt?.(canBeCut ? new BeginAgain(error) : error);
   }
 
   async #putAside(rejected: Rejected, generation: number): Promise<void> {
     this.#isBusyWithDeadLetter = true;
-    const { record, reason } = rejected;
+    const { offset, count, reason } = rejected;
     const { deadLetters, positions, emit } = this.#shared;
     const signal = AbortSignal.timeout(120_000);
     try {
-      await deadLetters.put(this.route, record, reason, signal);
-      this.#positions?.addDeadLetter(record.offset);
+      await deadLetters.put(this.route, rejected, signal);
+      this.#positions?.addDeadLetter(offset, count);
       // Before anything behind it goes: a restart has to know that it is not in the target.
       await positions.flush(signal);
       if (generation !== this.#generation) return;
-      emit(mirrorEvents.deadLetter(this.route, record.offset, reason));
+      emit(mirrorEvents.deadLetter(this.route, offset, count, reason));
       this.deadLetters += 1n;
-      this.#refused.delete(record.offset);
-      const item = this.#outbox.shift();
-      if (item) this.#shared.budget.release(item.frame);
+      this.#refusals.records.delete(offset);
+      this.#inHand.putAside();
     } catch (error) {
       if (generation === this.#generation) this.#interrupt?.(error);
       return;
     } finally {
       this.#isBusyWithDeadLetter = false;
+      this.#settle();
     }
     this.#unpause();
     this.#goOn();
@@ -342,93 +405,33 @@ export class PartitionMirror implements Shipper {
 
   /** Fences, then finds where to go on. */
   async #takeOver(signal: AbortSignal): Promise<void> {
-    const { source, target, positions, emit, mirrorId, batchBytesMax } = this.#shared;
-    const { sourceTopic, targetTopic, partition } = this.route;
-    this.state = "FENCING";
-    const from = await source.topic(sourceTopic, signal);
-    const to = await target.topic(targetTopic, signal);
-    const known = this.#positions?.owner;
-    if (known?.sourceTopicId !== from.id || known.targetTopicId !== to.id) {
-      this.#positions = positions.of({
-        sourceTopic,
-        sourceTopicId: from.id,
-        targetTopic,
-        targetTopicId: to.id,
-        partition,
-      });
-    }
     // Forgotten while it is under way: a fence with an unknown outcome must not look like a
     // take-over by somebody else to the next one.
     const previous = this.#owner;
     this.#owner = undefined;
-    const transactionalId = `${mirrorId}/${sourceTopic}/${partition}`;
-    const at = { transactionalId, topic: targetTopic, partitions: [partition] };
-    const owner = await fence(target, at, signal, previous);
-    failpoint("mirror.fenced");
-    this.state = "RESUMING";
-    const targetEnd = owner.endOffsets.get(partition) ?? 0n;
-    const next = await this.#resume(targetEnd, signal);
-    const limit = await batchBytesMax(targetTopic, signal);
-    this.#bytesMax = Math.min(limit, this.#refusedBytes - 1);
-    this.#leader = await target.leader(targetTopic, partition, signal);
-    this.#owner = owner;
+    const onFenced = () => this.#phase.set("RESUMING", this.reason);
+    const taken = await takeOver(this.#shared, this.route, previous, onFenced, signal);
+    this.#positions = taken.positions;
+    this.#bytesMax = this.#refusals.bytesMax(taken.bytesMax);
+    this.#leader = taken.leader;
+    this.#owner = taken.owner;
     this.#sequence = 0;
-    this.#expected = targetEnd;
-    this.#subscription = this.#subscribe(next, from.id);
+    this.#expected = taken.targetEnd;
+    this.#subscription = this.#subscribe(taken.next, taken.sourceTopicId, taken.epoch);
     failpoint("mirror.resumed");
-    emit(mirrorEvents.partitionStarted(this.route, next, targetEnd, owner.producerEpoch));
-  }
-
-  async #resume(targetEnd: bigint, signal: AbortSignal): Promise<bigint> {
-    const { source, target, emit, onTruncation } = this.#shared;
-    const { sourceTopic, targetTopic, partition } = this.route;
-    const positions = this.#positions;
-    if (!positions) throw new RangeError("positions are loaded first");
-    const range = await rangeOf(source, sourceTopic, partition, signal);
-    const start = (await rangeOf(target, targetTopic, partition, signal, false)).start;
-    const end = positions.end;
-    const known = end?.sourceOffset ?? range.start;
-    const isCut = known < range.start;
-    if (isCut) {
-      if (onTruncation === "stop") {
-        throw new OffsetOutOfRangeError({
-          topic: sourceTopic,
-          partition,
-          position: known,
-          startOffset: range.start,
-          endOffset: range.end,
-        });
-      }
-    }
-    const before = end?.targetOffset ?? start;
-    if (before > targetEnd) throw targetCutBack(this.route, before, targetEnd);
-    const sourceFrom = isCut ? range.start : known;
-    const next = await compareTail(
-      {
-        source,
-        target,
-        route: this.route,
-        positions,
-        sourceFrom,
-        targetFrom: before > start ? before : start,
-        targetEnd,
-        sourceWasCut: isCut,
-      },
-      signal,
+    const { next, targetEnd, owner } = taken;
+    this.#shared.emit(
+      mirrorEvents.partitionStarted(this.route, next, targetEnd, owner.producerEpoch),
     );
-    if (isCut) emit(mirrorEvents.sourceTruncated(this.route, known, range.start));
-    const found = next - sourceFrom;
-    if (found > 0n) emit(mirrorEvents.tailRecovered(this.route, found));
-    return next;
   }
 
-  #subscribe(nextOffset: bigint, topicId: string | undefined): Subscription {
+  #subscribe(nextOffset: bigint, topicId: string | undefined, lastEpoch = -1): Subscription {
     const { sourceTopic: topic, partition } = this.route;
-    return { topic, partition, nextOffset, lastEpoch: -1, topicId, paused: false };
+    return { topic, partition, nextOffset, lastEpoch, topicId, paused: false };
   }
 
   #unpause(): void {
-    if (!this.#subscription.paused || this.#outbox.bytes > RESUME_BYTES) return;
+    if (!this.#subscription.paused || this.#inHand.line.bytes > RESUME_BYTES) return;
     this.#subscription.paused = false;
     this.#shared.fetcher.wake();
   }
@@ -438,52 +441,41 @@ export class PartitionMirror implements Shipper {
     this.#shared.fetcher.remove(this.#subscription);
     // What is fetched for it from now on is not ours any more.
     this.#subscription = this.#subscribe(this.sourceOffset, this.#subscription.topicId);
-    for (const sent of this.#sent.splice(0)) {
-      for (const frame of sent.frames) this.#shared.budget.abandon(frame);
-    }
-    this.#outbox.clear();
+    this.#inHand.drop();
   }
 
   #giveUp(error: unknown): boolean {
-    if (error instanceof ReshapeNeeded || retryOf(error) !== "never") return false;
+    if (error instanceof BeginAgain || retryOf(error) !== "never") return false;
     if (error instanceof BrokerError && FORGOTTEN_PRODUCER.has(error.kafkaCode)) return false;
-    this.state = "FAILED";
     this.error = error;
-    this.reason =
-      error instanceof FencedError
-        ? "another mirror took this partition over"
-        : error instanceof Error
-          ? error.message
-          : String(error);
+    const isFenced = error instanceof FencedError;
+    this.#phase.set(
+      "FAILED",
+      isFenced ? "another mirror took this partition over" : messageOf(error),
+    );
+    const named = eventOf(this.route, error);
+    if (named) this.#shared.emit(named);
     this.#shared.emit(mirrorEvents.partitionFailed(this.route, error));
     return true;
   }
 
   async #backOff(error: unknown, signal: AbortSignal): Promise<void> {
-    if (error instanceof ReshapeNeeded) return;
-    this.state = "RETRYING";
-    this.reason = error instanceof Error ? error.message : String(error);
-    const now = Date.now();
-    if (now - this.#interruptedAtMs > CALM_MS) this.#failures = 0;
-    this.#interruptedAtMs = now;
-    if (this.#failures === 0)
-      this.#shared.emit(mirrorEvents.partitionInterrupted(this.route, error));
-    const waitMs = Math.min(RETRY_MOST_MS, RETRY_FIRST_MS * 2 ** this.#failures);
-    this.#failures += 1;
-    await systemClock.sleep(waitMs * (0.5 + Math.random() / 2), signal).catch(() => undefined);
+    if (error instanceof BeginAgain) return;
+    this.#phase.set("RETRYING", messageOf(error));
+    const { waitMs, isFirst } = this.#pace.failed();
+    if (isFirst) this.#shared.emit(mirrorEvents.partitionInterrupted(this.route, error));
+    await systemClock.sleep(waitMs, signal).catch(() => undefined);
   }
 }
 
-function targetCutBack(route: Route, known: bigint, end: bigint): Error {
-  return new TargetDivergedError(
-    `find the end of ${route.targetTopic}-${route.partition}: it ends at ${end}, and records up to ${known} had been acknowledged: the target lost them; check for an unclean leader election`,
-  );
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
-/** The batches in hand have to be cut differently; not a failure. */
-class ReshapeNeeded extends Error {
+/** What is in hand has to be made anew, from other cuts or another topic; not a failure. */
+class BeginAgain extends Error {
   constructor(cause: Error) {
     super(cause.message, { cause });
-    this.name = "ReshapeNeeded";
+    this.name = "BeginAgain";
   }
 }

@@ -3,13 +3,14 @@ import type { ClusterOptions, PositionRun } from "@hybridge/kafka";
 import {
   brokerError,
   buildBatch,
+  encodePause,
   encodePosition,
   encodeRecords,
   makeTopic,
   POSITIONS_TOPIC,
   produceApi,
-  readAllPositions,
   readProduce,
+  readStoredPositions,
   writeProduce,
   type Cluster,
   type PositionEntry,
@@ -30,6 +31,7 @@ interface Run {
   readonly sourceOffset: bigint;
   readonly targetOffset: bigint;
   count: bigint;
+  epoch: number;
   readonly isDeadLetter: boolean;
 }
 
@@ -44,25 +46,26 @@ export class PartitionPositions {
     this.owner = owner;
   }
 
-  /** Source and target offset after the last known record. */
-  get end(): { sourceOffset: bigint; targetOffset: bigint } | undefined {
+  /** Source and target offset after the last known record, and the source's leader epoch of it. */
+  get end(): { sourceOffset: bigint; targetOffset: bigint; epoch: number } | undefined {
     const last = this.runs.at(-1);
     return (
       last && {
         sourceOffset: last.sourceOffset + last.count,
         targetOffset: last.targetOffset + last.count,
+        epoch: last.epoch,
       }
     );
   }
 
   /** Takes an entry that was read from the target. */
   load(entry: PositionEntry): void {
-    const { sourceOffset, targetOffset, count, isDeadLetter } = entry;
-    const run = { sourceOffset, targetOffset, count, isDeadLetter };
+    const { sourceOffset, targetOffset, count, epoch, isDeadLetter } = entry;
+    const run = { sourceOffset, targetOffset, count, epoch, isDeadLetter };
     (isDeadLetter ? this.deadLetters : this.runs).push(run);
   }
 
-  add(sourceOffset: bigint, targetOffset: bigint, count: bigint): void {
+  add(sourceOffset: bigint, targetOffset: bigint, count: bigint, epoch = -1): void {
     const last = this.runs.at(-1);
     if (
       last &&
@@ -70,22 +73,26 @@ export class PartitionPositions {
       last.targetOffset + last.count === targetOffset
     ) {
       last.count += count;
+      last.epoch = epoch;
       this.#dirty.add(last);
       return;
     }
-    const run = { sourceOffset, targetOffset, count, isDeadLetter: false };
+    const run = { sourceOffset, targetOffset, count, epoch, isDeadLetter: false };
     this.runs.push(run);
     this.#dirty.add(run);
   }
 
-  addDeadLetter(sourceOffset: bigint): void {
-    const run = { sourceOffset, targetOffset: -1n, count: 1n, isDeadLetter: true };
+  addDeadLetter(sourceOffset: bigint, count = 1): void {
+    const known = { sourceOffset, targetOffset: -1n, epoch: -1, isDeadLetter: true };
+    const run = { ...known, count: BigInt(count) };
     this.deadLetters.push(run);
     this.#dirty.add(run);
   }
 
   isDeadLetter(sourceOffset: bigint): boolean {
-    return this.deadLetters.some((run) => run.sourceOffset === sourceOffset);
+    return this.deadLetters.some(
+      (run) => run.sourceOffset <= sourceOffset && sourceOffset < run.sourceOffset + run.count,
+    );
   }
 
   /** The first target offset at or after a source offset; undefined beyond what is mirrored. */
@@ -121,12 +128,16 @@ function firstRunEndingAfter(runs: readonly PositionRun[], sourceOffset: bigint)
   return low;
 }
 
-/** All partitions' positions, and the writer of their topic. */
+/** A partition of a source topic. */
+type SourcePartition = Pick<PositionOwner, "sourceTopic" | "partition">;
+
+/** All partitions' positions and pauses, and the writer of their topic. */
 export class Positions {
   readonly #cluster: Cluster;
   readonly #emit: Emit;
-  readonly #partitions = new Set<PartitionPositions>();
-  #stored: readonly PositionEntry[] = [];
+  readonly #partitions = new Map<string, PartitionPositions>();
+  readonly #pauses = new Map<string, number>();
+  #stored: ReadonlyMap<string, readonly PositionEntry[]> = new Map();
   #writing: Promise<void> = Promise.resolve();
 
   constructor(cluster: Cluster, emit: Emit) {
@@ -142,23 +153,67 @@ export class Positions {
       config: { "cleanup.policy": "compact", "segment.bytes": String(16 << 20) },
     };
     await makeTopic(this.#cluster, wanted, signal);
-    this.#stored = await readAllPositions(target, signal);
+    const { entries, pauses } = await readStoredPositions(target, signal);
+    const inOrder = entries.toSorted((a, b) => (a.sourceOffset < b.sourceOffset ? -1 : 1));
+    this.#stored = Map.groupBy(inOrder, keyOf);
+    for (const pause of pauses) this.#pauses.set(keyOf(pause), pause.sinceMs);
   }
 
-  /** The positions of one partition; entries of deleted topics of the same names are left out. */
+  /**
+   * The positions of one partition, the same ones for the same owner; entries of deleted topics of
+   * the same names are left out.
+   */
   of(owner: PositionOwner): PartitionPositions {
+    const key = `${keyOf(owner)}/${owner.sourceTopicId}/${owner.targetTopic}/${owner.targetTopicId}`;
+    const existing = this.#partitions.get(key);
+    if (existing) return existing;
     const positions = new PartitionPositions(owner);
-    for (const entry of this.#stored) {
-      const isOwn =
-        entry.sourceTopic === owner.sourceTopic &&
-        entry.partition === owner.partition &&
-        entry.sourceTopicId === owner.sourceTopicId &&
-        entry.targetTopic === owner.targetTopic &&
-        entry.targetTopicId === owner.targetTopicId;
-      if (isOwn) positions.load(entry);
+    for (const entry of this.#stored.get(keyOf(owner)) ?? []) {
+      if (entry.sourceTopicId === owner.sourceTopicId && isSameTarget(entry, owner)) {
+        positions.load(entry);
+      }
     }
-    this.#partitions.add(positions);
+    this.#partitions.set(key, positions);
     return positions;
+  }
+
+  /**
+   * Where that ends in the target which came from earlier source topics of the same name: they
+   * were deleted, and the topic created again. Undefined when nothing is known of such.
+   */
+  formerEnd(owner: PositionOwner): bigint | undefined {
+    const ends = [...this.#partitions.values()]
+      .filter((former) => keyOf(former.owner) === keyOf(owner))
+      .flatMap((former) => former.runs.map((run) => ({ ...former.owner, ...run })))
+      .concat(this.#stored.get(keyOf(owner)) ?? [])
+      .filter((run) => run.sourceTopicId !== owner.sourceTopicId && isSameTarget(run, owner))
+      .filter((run) => !run.isDeadLetter)
+      .map((run) => run.targetOffset + run.count);
+    return ends.reduce<bigint | undefined>(
+      (most, end) => (most === undefined || end > most ? end : most),
+      undefined,
+    );
+  }
+
+  /** When an operator paused the partition; undefined when it is not paused. */
+  pausedSince(at: SourcePartition): number | undefined {
+    return this.#pauses.get(keyOf(at));
+  }
+
+  /** Writes down that partitions are paused, or (with undefined) are not any more. */
+  async writePause(
+    list: readonly SourcePartition[],
+    sinceMs: number | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (list.length === 0) return;
+    const batch = encode(list.map((at) => encodePause(at, sinceMs)));
+    await retry(() => this.#produce(batch, signal), { signal, tries: 3 });
+    for (const at of list) {
+      if (sinceMs === undefined) this.#pauses.delete(keyOf(at));
+      else this.#pauses.set(keyOf(at), sinceMs);
+    }
+    failpoint("mirror.pause.written");
   }
 
   /** Writes what has changed, after whatever is being written now. */
@@ -179,13 +234,13 @@ export class Positions {
   }
 
   async #write(signal: AbortSignal): Promise<void> {
-    const taken = [...this.#partitions].map((positions) => positions.takeDirty());
+    const taken = [...this.#partitions.values()].map((positions) => positions.takeDirty());
     const entries = taken.flatMap((part) => part.entries);
     if (entries.length === 0) return;
     failpoint("mirror.positions.before-write");
     try {
       for (let at = 0; at < entries.length; at += ENTRIES_AT_ONCE) {
-        const batch = encode(entries.slice(at, at + ENTRIES_AT_ONCE));
+        const batch = encode(entries.slice(at, at + ENTRIES_AT_ONCE).map(encodePosition));
         await retry(() => this.#produce(batch, signal), { signal, tries: 3 });
       }
     } catch (error) {
@@ -210,9 +265,17 @@ export class Positions {
   }
 }
 
-function encode(entries: readonly PositionEntry[]): Buffer {
+function keyOf({ sourceTopic, partition }: SourcePartition): string {
+  return `${sourceTopic}/${partition}`;
+}
+
+function isSameTarget(a: PositionOwner, b: PositionOwner): boolean {
+  return a.targetTopic === b.targetTopic && a.targetTopicId === b.targetTopicId;
+}
+
+function encode(entries: readonly { key: Buffer; value: Buffer | null }[]): Buffer {
   const timestampMs = Date.now();
-  const records = entries.map((entry) => ({ ...encodePosition(entry), headers: [], timestampMs }));
+  const records = entries.map((entry) => ({ ...entry, headers: [], timestampMs }));
   return buildBatch(encodeRecords(records, timestampMs), {
     ...NOBODY,
     codec: 0,

@@ -1,14 +1,8 @@
-import {
-  isSameRecord,
-  readBatches,
-  scanRecords,
-  type Batch,
-  type Cluster,
-  type RawRecord,
-} from "@hybridge/kafka/raw";
+import { scanRecords, readBatches, type Cluster, type RawRecord } from "@hybridge/kafka/raw";
 import { TargetDivergedError } from "./errors.ts";
 import type { Route } from "./events.ts";
 import type { PartitionPositions } from "./positions.ts";
+import { SourceCursor } from "./source-cursor.ts";
 
 /** What the tail of the target is compared with, and between which offsets. */
 export interface Tail {
@@ -16,13 +10,26 @@ export interface Tail {
   readonly target: Cluster;
   readonly route: Route;
   readonly positions: PartitionPositions;
-  /** The first source offset whose record is not known to be in the target. */
+  /** The first source offset that is not known to be in the target, and where the source ends. */
   readonly sourceFrom: bigint;
+  readonly sourceEnd: bigint;
+  /** The first offset that the source still holds. */
+  readonly sourceStart: bigint;
+  /** The target offset that follows what is known, and the first that the target still holds. */
   readonly targetFrom: bigint;
+  readonly targetStart: bigint;
   /** Behind the fence: nothing of an earlier owner can come after it. */
   readonly targetEnd: bigint;
-  /** The source no longer holds what came before `sourceFrom`: the target's tail may begin with it. */
-  readonly sourceWasCut: boolean;
+  /** The target's tail may begin with records of an earlier source topic. */
+  readonly followsFormerTopic: boolean;
+  /** True when records of the topic can vanish from the middle of the log. */
+  readonly isCompacted: (side: "source" | "target") => Promise<boolean>;
+}
+
+/** Where the source goes on, and the leader epoch of the record before it (-1: not known). */
+export interface Found {
+  readonly next: bigint;
+  readonly epoch: number;
 }
 
 /**
@@ -33,155 +40,130 @@ export interface Tail {
  * Batches that went across as they were are compared by count, time and payload checksum, from
  * their headers alone; others record by record. What is found is added to the positions.
  *
- * @returns the source offset to go on from
+ * Either log may have lost records since: by retention at its beginning, by compaction anywhere.
+ * Then its offsets have gaps, and a gap of n offsets excuses at most n records that only the other
+ * side holds. Everything else that differs is a divergence.
+ *
  * @throws TargetDivergedError when the target holds something else
  */
-export async function compareTail(tail: Tail, signal: AbortSignal): Promise<bigint> {
-  const { route, positions } = tail;
-  let next = tail.sourceFrom;
-  const targetBatches = readBatches(
+export async function compareTail(tail: Tail, signal: AbortSignal): Promise<Found> {
+  const { route, positions, targetFrom, targetStart } = tail;
+  const from = targetFrom > targetStart ? targetFrom : targetStart;
+  const at = { topic: route.targetTopic, partition: route.partition, from, to: tail.targetEnd };
+  const batches = readBatches(
     tail.target,
-    {
-      topic: route.targetTopic,
-      partition: route.partition,
-      from: tail.targetFrom,
-      to: tail.targetEnd,
-      committedOnly: false,
-    },
+    { ...at, committedOnly: false, withControl: true },
     signal,
   );
-  let source: SourceCursor | undefined;
-  let skipUnknown = tail.sourceWasCut;
-  for await (const batch of targetBatches) {
+  await using source = new SourceCursor(tail, signal);
+  const gaps = new Gaps(tail);
+  let found: Found = { next: tail.sourceFrom, epoch: positions.end?.epoch ?? -1 };
+  for await (const batch of batches) {
+    if (batch.isControl) {
+      gaps.passed(batch.baseOffset, batch.lastOffset);
+      continue;
+    }
     if (batch.count === 0) continue;
-    source ??= await SourceCursor.open(tail, signal);
-    if (source.matchesWhole(batch)) {
-      positions.add(source.offset, batch.baseOffset, BigInt(batch.count));
-      next = source.nextBatch();
-      await source.fill();
-      skipUnknown = false;
+    if (gaps.hasNoneBefore(batch.baseOffset) && (await source.matchesWhole(batch))) {
+      positions.add(source.offset, batch.baseOffset, BigInt(batch.count), source.epoch);
+      found = { next: source.offset + BigInt(batch.count), epoch: source.epoch };
+      source.nextBatch();
+      gaps.matched(found.next, batch.lastOffset);
       continue;
     }
     for (const record of scanRecords(batch)) {
-      if (record.offset < tail.targetFrom) continue;
-      const match = await source.match(record);
-      if (match === undefined && skipUnknown) continue;
-      if (match === undefined) throw diverged(tail, record, source);
-      skipUnknown = false;
-      positions.add(match, record.offset, 1n);
-      next = match + 1n;
+      if (record.offset < from) continue;
+      const match = await matchRecord(tail, source, gaps, record);
+      if (match === undefined) continue;
+      positions.add(match.offset, record.offset, 1n, match.epoch);
+      found = { next: match.offset + 1n, epoch: match.epoch };
+      gaps.matched(found.next, record.offset);
     }
   }
-  await source?.close();
-  return next;
+  return found;
 }
 
-function diverged(tail: Tail, record: RawRecord, source: SourceCursor): TargetDivergedError {
+/** The source record that this one is; undefined when the source holds it no longer. */
+async function matchRecord(
+  tail: Tail,
+  source: SourceCursor,
+  gaps: Gaps,
+  record: RawRecord,
+): Promise<{ offset: bigint; epoch: number } | undefined> {
+  gaps.passed(record.offset, record.offset);
+  const missing = await gaps.missingInTarget();
+  const current = (await source.peek())?.offset ?? tail.sourceEnd;
+  // Records may be alike to the byte: the one that the offsets point at goes before the others.
+  const likely = missing - gaps.missingInSource(current);
+  const match = await source.take(record, missing, likely);
+  if (match) return match;
+  if (await gaps.excuses(current)) return undefined;
   const { targetTopic, sourceTopic, partition } = tail.route;
-  return new TargetDivergedError(
+  throw new TargetDivergedError(
     `compare the end of ${targetTopic}-${partition} with ${sourceTopic}-${partition}: ` +
       `the record at target offset ${record.offset} is not ` +
-      (source.isAtEnd
+      (current >= tail.sourceEnd
         ? "in the source, which ends before it"
-        : `the one at source offset ${source.offset}`) +
+        : `the one at source offset ${current}`) +
       "; check whether something else writes to the target topic, or the source topic was changed",
   );
 }
 
-/** The committed records of the source, one batch at a time. */
-class SourceCursor {
-  readonly #batches: AsyncGenerator<Batch>;
-  readonly #from: bigint;
-  readonly #positions: PartitionPositions;
-  #batch: Batch | undefined;
-  #records: RawRecord[] | undefined;
-  #index = 0;
+/** Counts the offsets that have no record any more, on both sides, since the last match. */
+class Gaps {
+  readonly #tail: Tail;
+  #sourceNext: bigint;
+  #targetNext: bigint;
+  #missingInTarget = 0n;
+  #hasMatched = false;
+  /** Records that only the target holds. */
+  #excused = 0n;
 
-  private constructor(tail: Tail, signal: AbortSignal) {
-    this.#from = tail.sourceFrom;
-    this.#positions = tail.positions;
-    this.#batches = readBatches(
-      tail.source,
-      {
-        topic: tail.route.sourceTopic,
-        partition: tail.route.partition,
-        from: tail.sourceFrom,
-        committedOnly: true,
-      },
-      signal,
-    );
+  constructor(tail: Tail) {
+    this.#tail = tail;
+    this.#sourceNext = tail.sourceFrom;
+    this.#targetNext = tail.targetFrom;
   }
 
-  static async open(tail: Tail, signal: AbortSignal): Promise<SourceCursor> {
-    const cursor = new SourceCursor(tail, signal);
-    await cursor.fill();
-    return cursor;
+  /** The target's offsets from `first` to `last` are there. */
+  passed(first: bigint, last: bigint): void {
+    if (first > this.#targetNext) this.#missingInTarget += first - this.#targetNext;
+    this.#targetNext = last + 1n;
   }
 
-  get isAtEnd(): boolean {
-    return this.#batch === undefined;
+  /** True when the target still holds whatever it was sent before this offset. */
+  hasNoneBefore(targetOffset: bigint): boolean {
+    return this.#missingInTarget === 0n && targetOffset <= this.#targetNext;
   }
 
-  get offset(): bigint {
-    return this.#records?.[this.#index]?.offset ?? this.#batch?.baseOffset ?? -1n;
+  matched(sourceNext: bigint, targetLast: bigint): void {
+    this.#sourceNext = sourceNext;
+    this.#targetNext = targetLast + 1n;
+    this.#missingInTarget = 0n;
+    this.#hasMatched = true;
+    this.#excused = 0n;
   }
 
-  /** True when the whole current batch went across as this one. */
-  matchesWhole(target: Batch): boolean {
-    const batch = this.#batch;
-    if (!batch || this.#records !== undefined || batch.isLogAppendTime) return false;
-    return (
-      batch.isDense &&
-      batch.baseOffset >= this.#from &&
-      batch.count === target.count &&
-      batch.bytes.length === target.bytes.length &&
-      batch.baseTimestamp === target.baseTimestamp &&
-      batch.payloadCrc === target.payloadCrc
-    );
+  /** How many source records may be absent from the target here. */
+  async missingInTarget(): Promise<bigint> {
+    if (this.#missingInTarget === 0n) return 0n;
+    const { targetFrom, targetStart, isCompacted } = this.#tail;
+    const isRetention = !this.#hasMatched && targetStart > targetFrom;
+    return isRetention || (await isCompacted("target")) ? this.#missingInTarget : 0n;
   }
 
-  /** Leaves the current batch; the offset after it. */
-  nextBatch(): bigint {
-    const next = (this.#batch?.lastOffset ?? 0n) + 1n;
-    this.#batch = undefined;
-    this.#records = undefined;
-    return next;
+  /** How many offsets of the source have no record between the last match and `current`. */
+  missingInSource(current: bigint): bigint {
+    return current - this.#sourceNext;
   }
 
-  /** Takes the current record if it is this one; its source offset. */
-  async match(record: RawRecord): Promise<bigint | undefined> {
-    for (;;) {
-      if (!this.#batch) return undefined;
-      this.#records ??= scanRecords(this.#batch).filter(
-        ({ offset }) => offset >= this.#from && !this.#positions.isDeadLetter(offset),
-      );
-      const current = this.#records[this.#index];
-      if (current) {
-        if (!isSameRecord(current, record)) return undefined;
-        this.#index += 1;
-        if (this.#index === this.#records.length) await this.#turn();
-        return current.offset;
-      }
-      await this.#turn();
-    }
-  }
-
-  /** Reads batches until one has records. */
-  async fill(): Promise<void> {
-    while (!this.#batch) {
-      const { value, done } = (await this.#batches.next()) as IteratorResult<Batch, undefined>;
-      if (done) return;
-      if (value.count > 0) this.#batch = value;
-    }
-  }
-
-  async close(): Promise<void> {
-    await this.#batches.return(undefined);
-  }
-
-  async #turn(): Promise<void> {
-    this.#index = 0;
-    this.nextBatch();
-    await this.fill();
+  /** True when the source has lost a record between the last match and `current`. */
+  async excuses(current: bigint): Promise<boolean> {
+    const { followsFormerTopic, sourceStart, isCompacted } = this.#tail;
+    if (followsFormerTopic && this.#sourceNext === this.#tail.sourceFrom) return true;
+    if (this.missingInSource(current) <= this.#excused) return false;
+    if (this.#sourceNext >= sourceStart && !(await isCompacted("source"))) return false;
+    this.#excused += 1n;
+    return true;
   }
 }

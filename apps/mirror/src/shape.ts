@@ -1,7 +1,8 @@
-import type { KafkaRecord } from "@hybridge/kafka";
+import type { RecordToSend } from "@hybridge/kafka";
 import {
   decodeRecords,
   joinRecords,
+  MalformedError,
   scanRecords,
   type Batch,
   type RawRecord,
@@ -20,16 +21,21 @@ export interface Sendable {
   readonly count: number;
   /** The source offsets of its records, in order. */
   readonly runs: readonly SourceRun[];
+  /** The source's leader epoch under which it was written. */
+  readonly epoch: number;
   /** The source offset after it. */
   readonly next: bigint;
   /** Not to be joined with others: it is being found out which record the target refuses. */
   readonly alone?: boolean;
 }
 
-/** A record that the target cannot take. */
+/** What the target cannot take: a record, or a whole batch whose records cannot be trusted. */
 export interface Rejected {
   readonly kind: "rejected";
-  readonly record: KafkaRecord;
+  readonly offset: bigint;
+  /** Source offsets from `offset` on that it stands for. */
+  readonly count: number;
+  readonly record: RecordToSend;
   readonly reason: string;
 }
 
@@ -44,6 +50,9 @@ export interface ShapeOptions {
   readonly suspect: bigint | undefined;
 }
 
+const BAD_CHECKSUM =
+  "the batch does not match its CRC-32C (KAFKA_CORRUPT_BATCH): check the disk of the source broker";
+
 /**
  * Makes of a source batch what goes to the target: nearly always the batch itself, untouched.
  * Records are looked at only when the batch
@@ -51,6 +60,9 @@ export interface ShapeOptions {
  *   uncompressed batch with inner gaps and hand out its offsets twice;
  * - has the log append time: the target would show the producers' times instead;
  * - begins before the position, is too large, or was refused.
+ *
+ * A batch whose checksum is wrong is never packed anew, which would bless its bytes: it is rejected
+ * as it is. (One that goes untouched is checked by the target.)
  */
 export function shape(batch: Batch, options: ShapeOptions): (Sendable | Rejected)[] {
   if (batch.count === 0) return [];
@@ -67,9 +79,16 @@ export function shape(batch: Batch, options: ShapeOptions): (Sendable | Rejected
     options.refused.size === 0;
   if (isPlain) {
     const { baseOffset, count } = batch;
-    return [asItIs(batch.bytes, [{ sourceOffset: baseOffset, count }], batch.lastOffset + 1n)];
+    return [asItIs(batch, [{ sourceOffset: baseOffset, count }])];
   }
-  const all = scanRecords(batch);
+  if (!batch.isIntact) return [rejectWhole(batch, BAD_CHECKSUM)];
+  let all: readonly RawRecord[];
+  try {
+    all = scanRecords(batch);
+  } catch (error) {
+    if (!(error instanceof MalformedError)) throw error;
+    return [rejectWhole(batch, error.message)];
+  }
   const records = all.filter(
     ({ offset }) => offset >= options.from && !options.refused.has(offset),
   );
@@ -90,20 +109,24 @@ export function shape(batch: Batch, options: ShapeOptions): (Sendable | Rejected
     batch.bytes.length <= options.bytesMax &&
     hasOnlyTailGap(records, batch.baseOffset)
   ) {
-    parts.push(asItIs(batch.bytes, runsOf(records), next));
+    parts.push(asItIs(batch, runsOf(records)));
   } else if (records.length > 0) parts.push(...cut(batch, records, options.bytesMax, next));
   return parts.sort((a, b) => (firstOffset(a) < firstOffset(b) ? -1 : 1));
 }
 
 /** The first source offset that a part is about. */
 export function firstOffset(part: Sendable | Rejected): bigint {
-  return part.kind === "batch" ? (part.runs[0]?.sourceOffset ?? part.next) : part.record.offset;
+  return part.kind === "batch" ? (part.runs[0]?.sourceOffset ?? part.next) : part.offset;
 }
 
-function asItIs(bytes: Buffer, runs: readonly SourceRun[], next: bigint): Sendable {
+function asItIs(batch: Batch, runs: readonly SourceRun[]): Sendable {
+  return sendable(batch, batch.bytes, runs, batch.lastOffset + 1n);
+}
+
+function sendable(from: Batch, bytes: Buffer, runs: readonly SourceRun[], next: bigint): Sendable {
   let count = 0;
   for (const run of runs) count += run.count;
-  return { kind: "batch", bytes, count, runs, next };
+  return { kind: "batch", bytes, count, runs, next, epoch: from.leaderEpoch };
 }
 
 /** The stamp writes lastOffsetDelta, so a gap behind the last record needs no new encoding. */
@@ -122,7 +145,7 @@ function cut(
   const [first] = records;
   if (first === undefined) return [];
   const bytes = joinRecords(records, batch.codec);
-  if (bytes.length <= bytesMax) return [asItIs(bytes, runsOf(records), next)];
+  if (bytes.length <= bytesMax) return [sendable(batch, bytes, runsOf(records), next)];
   if (records.length === 1) {
     const reason = `${bytes.length} bytes, the target takes ${bytesMax}`;
     return [reject(batch, first.offset, reason)];
@@ -138,7 +161,19 @@ function cut(
 function reject(batch: Batch, offset: bigint, reason: string): Rejected {
   const record = decodeRecords(batch).find((candidate) => candidate.offset === offset);
   if (record === undefined) throw new RangeError(`no record has the offset ${offset}`);
-  return { kind: "rejected", record, reason };
+  return { kind: "rejected", offset, count: 1, record, reason };
+}
+
+/** The bytes as they came are the value, for whoever wants to save what can be saved. */
+function rejectWhole(batch: Batch, reason: string): Rejected {
+  const { bytes, baseOffset, lastOffsetDelta, maxTimestamp } = batch;
+  return {
+    kind: "rejected",
+    offset: baseOffset,
+    count: lastOffsetDelta + 1,
+    record: { key: null, value: bytes, headers: [], timestampMs: Number(maxTimestamp) },
+    reason,
+  };
 }
 
 /** The source offsets of records as runs without gaps. */

@@ -1,4 +1,4 @@
-import { ConfigError, type Emit } from "@hybridge/core";
+import type { Emit } from "@hybridge/core";
 import {
   describeTopicConfig,
   makeTopic,
@@ -10,34 +10,19 @@ import { mirrorEvents } from "./events.ts";
 /** Which source topics are mirrored, and under what names. */
 export interface TopicRules {
   readonly allow: RegExp;
-  readonly deny: RegExp | undefined;
+  readonly deny: RegExp;
   readonly prefix: string;
+  /** Source and target are one: what begins with the prefix is our own output. */
+  readonly isOneCluster: boolean;
   /** Never mirrored, whatever the patterns say. */
   readonly own: ReadonlySet<string>;
-}
-
-/**
- * A pattern as the first system's whitelist took it: a regular expression for the whole name, or
- * several with commas.
- *
- * @throws ConfigError
- */
-export function topicPattern(setting: string, text: string): RegExp {
-  const parts = text.split(",").map((part) => part.trim());
-  try {
-    return new RegExp(`^(?:${parts.join("|")})$`);
-  } catch (cause) {
-    throw new ConfigError(
-      `${setting}: must be regular expressions with commas, but is ${JSON.stringify(text)}`,
-      { cause },
-    );
-  }
 }
 
 export function isWanted(topic: Pick<TopicMetadata, "name" | "isInternal">, rules: TopicRules) {
   const { name, isInternal } = topic;
   if (isInternal || name.startsWith("__") || rules.own.has(name)) return false;
-  return rules.allow.test(name) && !rules.deny?.test(name);
+  if (rules.isOneCluster && rules.prefix !== "" && name.startsWith(rules.prefix)) return false;
+  return rules.allow.test(name) && !rules.deny.test(name);
 }
 
 /**

@@ -2,7 +2,7 @@ import type { Emit } from "@hybridge/core";
 import { startRpcServer } from "@hybridge/rpc";
 import { mirrorOptions, type MirrorConfig } from "./config.ts";
 import { Mirror } from "./mirror.ts";
-import { mirrorService } from "./rpc/mirror-service.ts";
+import { mirrorControlService } from "./rpc/mirror-control-service.ts";
 
 /** Runs the mirror and its gRPC service until the signal is aborted. */
 export async function runMirror(
@@ -11,7 +11,11 @@ export async function runMirror(
   signal: AbortSignal,
 ): Promise<void> {
   const mirror = new Mirror({ ...mirrorOptions(config), emit });
-  await using server = await startRpcServer({ config, services: [mirrorService(mirror)], emit });
+  await using server = await startRpcServer({
+    config,
+    services: [mirrorControlService(mirror)],
+    emit,
+  });
   server.setServing(true);
   emit({
     name: "service.listening",

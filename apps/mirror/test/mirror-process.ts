@@ -3,18 +3,21 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { createInterface } from "node:readline";
 import {
-  MirrorServiceClient,
+  MirrorControlServiceClient,
   type GetStatusResponse,
-} from "@hybridge/proto/hybridge/mirror/v1/mirror_service";
+} from "@hybridge/proto/hybridge/mirror/v1/mirror_control_service";
 import { callUnary, createClient } from "@hybridge/rpc";
 
 export interface MirrorProcess extends AsyncDisposable {
   readonly pid: number;
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
-  readonly client: () => Promise<MirrorServiceClient>;
+  readonly client: () => Promise<MirrorControlServiceClient>;
   status(): Promise<GetStatusResponse>;
-  /** Asks until the predicate holds; undefined when the process ended before. */
-  until(predicate: (status: GetStatusResponse) => boolean): Promise<GetStatusResponse | undefined>;
+  /** Asks every so often until the predicate holds; undefined when the process ended before. */
+  until(
+    predicate: (status: GetStatusResponse) => boolean,
+    everyMs?: number,
+  ): Promise<GetStatusResponse | undefined>;
   kill(signal: NodeJS.Signals): void;
   log(): string;
   events(): readonly { readonly event: string; readonly [field: string]: unknown }[];
@@ -22,6 +25,8 @@ export interface MirrorProcess extends AsyncDisposable {
 
 const main = fileURLToPath(new URL("../src/main.ts", import.meta.url));
 const PATIENCE_MS = 60_000;
+const LOG_LINES_SHOWN = 60;
+const PARTITIONS_SHOWN = 5;
 
 /** Starts the service as it is started in operation, on a free port. */
 export function startMirrorProcess(env: Readonly<Record<string, string>>): MirrorProcess {
@@ -46,8 +51,9 @@ export function startMirrorProcess(env: Readonly<Record<string, string>>): Mirro
     void ended.then(() => reject(new Error(`the mirror ended early:\n${lines.join("\n")}`)));
   });
   listening.catch(() => undefined);
-  let client: MirrorServiceClient | undefined;
-  const connect = async () => (client ??= createClient(MirrorServiceClient, await listening));
+  let client: MirrorControlServiceClient | undefined;
+  const connect = async () =>
+    (client ??= createClient(MirrorControlServiceClient, await listening));
 
   const status = async () => {
     const connected = await connect();
@@ -58,19 +64,17 @@ export function startMirrorProcess(env: Readonly<Record<string, string>>): Mirro
     ended,
     client: connect,
     status,
-    async until(predicate) {
+    async until(predicate, everyMs = 50) {
       const deadline = Date.now() + PATIENCE_MS;
       for (;;) {
         const answer = await status().catch(() => undefined);
         if (answer && predicate(answer)) return answer;
         if (hasEnded) return undefined;
         if (Date.now() > deadline) {
-          const text = JSON.stringify(answer, (_, v: unknown) =>
-            typeof v === "bigint" ? String(v) : v,
-          );
-          throw new Error(`the mirror did not get there: ${text}\n${lines.join("\n")}`);
+          const end = lines.slice(-LOG_LINES_SHOWN).join("\n");
+          throw new Error(`the mirror did not get there: ${describe(answer)}\n${end}`);
         }
-        await new Promise((resolve) => setTimeout(resolve, 50));
+        await new Promise((resolve) => setTimeout(resolve, everyMs));
       }
     },
     kill: (signal) => child.kill(signal),
@@ -89,6 +93,15 @@ export function startMirrorProcess(env: Readonly<Record<string, string>>): Mirro
       await ended;
     },
   };
+}
+
+/** The state of a mirror, and of some of those partitions that are not done. */
+function describe(status: GetStatusResponse | undefined): string {
+  const late = status?.partitions.filter(({ state, lag }) => state !== "MIRRORING" || lag > 0n);
+  const partitions = late?.slice(0, PARTITIONS_SHOWN);
+  return JSON.stringify({ ...status, late: late?.length, partitions }, (_, value: unknown) =>
+    typeof value === "bigint" ? String(value) : value,
+  );
 }
 
 /** True when every partition of these topics runs and nothing of the source is left. */

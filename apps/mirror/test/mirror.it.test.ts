@@ -1,8 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 import {
   countRecords,
   ensureTopic,
@@ -10,87 +7,23 @@ import {
   partitionCount,
   readOffsets,
   readPositions,
-  type ClusterOptions,
   type PositionRun,
 } from "@hybridge/kafka";
 import {
-  compareTopics,
   produceBatches,
   randomRecords,
   seededRandom,
   TransactionalProducer,
-  type Random,
 } from "@hybridge/kafka/testing";
-import { startKafka, type Kafka } from "@hybridge/local";
 import { callUnary } from "@hybridge/rpc";
 import { readWithConsoleConsumer } from "./console-consumer.ts";
-import { hasCaughtUp, startMirrorProcess, type MirrorProcess } from "./mirror-process.ts";
+import { CODECS, startPair, within } from "./harness.ts";
 
-const CODECS = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
 const SEED = 20_261_123;
 
-let dir: string;
-let brokers: { source: Kafka; target: Kafka };
-let source: ClusterOptions;
-let target: ClusterOptions;
-
-before(async () => {
-  dir = mkdtempSync(join(tmpdir(), "hybridge-mirror-it-"));
-  const [from, to] = await Promise.all([
-    startKafka({ dir: join(dir, "source"), name: "source" }),
-    startKafka({ dir: join(dir, "target"), name: "target" }),
-  ]);
-  brokers = { source: from, target: to };
-  source = { bootstrap: from.addresses.bootstrap, clientId: "it" };
-  target = { bootstrap: to.addresses.bootstrap, clientId: "it" };
-});
-
-after(async () => {
-  await Promise.all([brokers.source.stop(), brokers.target.stop()]);
-  rmSync(dir, { recursive: true, force: true });
-});
-
-const within = () => AbortSignal.timeout(90_000);
-
-function start(topics: string, more: Record<string, string> = {}): MirrorProcess {
-  return startMirrorProcess({
-    HYBRIDGE_SOURCE_BOOTSTRAP: source.bootstrap,
-    HYBRIDGE_TARGET_BOOTSTRAP: target.bootstrap,
-    HYBRIDGE_TOPICS: topics,
-    HYBRIDGE_MIRROR_ID: `mirror-${topics}`,
-    HYBRIDGE_POSITIONS_MS: "200",
-    ...more,
-  });
-}
-
-async function fill(topic: string, random: Random, batches = 10): Promise<void> {
-  const partitions = (await partitionCount(source, topic, within())) ?? 1;
-  for (let partition = 0; partition < partitions; partition++) {
-    const compression = CODECS[Math.floor(random() * CODECS.length)] ?? "none";
-    const lists = Array.from({ length: batches }, () =>
-      randomRecords(random, 1 + Math.floor(random() * 40)),
-    );
-    await produceBatches(source, { topic, partition, compression }, lists, within());
-  }
-}
-
-async function untilMirrored(mirror: MirrorProcess, ...topics: string[]): Promise<void> {
-  const ends = new Map<string, ReadonlyMap<number, bigint>>();
-  for (const topic of topics) {
-    const offsets = await readOffsets(source, topic, within());
-    ends.set(topic, new Map([...offsets].map(([partition, { end }]) => [partition, end])));
-  }
-  assert.ok(await mirror.until(hasCaughtUp(ends)), `the mirror ended:\n${mirror.log()}`);
-}
-
-async function assertSame(topic: string, leftOut?: ReadonlyMap<number, ReadonlySet<bigint>>) {
-  return await compareTopics(
-    { cluster: source, topic },
-    { cluster: target, topic },
-    within(),
-    leftOut,
-  );
-}
+const pair = await startPair("mirror-it");
+const { brokers, source, target, start, fill, untilMirrored, assertSame } = pair;
+after(() => pair[Symbol.asyncDispose]());
 
 test("every record crosses as it is, in every codec, and the Java client agrees", async () => {
   await ensureTopic(source, { topic: "plain", partitions: 3 }, within());
@@ -107,6 +40,21 @@ test("every record crosses as it is, in every codec, and the Java client agrees"
   assert.ok(there.printed.equals(here.printed));
   mirror.kill("SIGTERM");
   assert.deepEqual(await mirror.ended, { code: 0, signal: null });
+});
+
+test("one record at a time arrives at an idle mirror, whatever the pause between them", async () => {
+  await ensureTopic(source, { topic: "drops", partitions: 2 }, within());
+  const random = seededRandom(SEED + 10);
+  await using mirror = start("drops");
+  await mirror.until(({ state }) => state === "RUNNING");
+  for (let count = 0; count < 20; count++) {
+    const at = { topic: "drops", partition: count % 2 };
+    await produceBatches(source, at, [randomRecords(random, 1)], within());
+    await untilMirrored(mirror, "drops");
+    // Around the 500 ms that a fetch waits for something to come.
+    await new Promise((resolve) => setTimeout(resolve, random() * 600));
+  }
+  assert.equal((await assertSame("drops")).records, 20);
 });
 
 test("transactions: what was aborted stays away, whatever overlaps, markers included", async () => {

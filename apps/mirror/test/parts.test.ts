@@ -15,7 +15,8 @@ import { mirrorOptions, readMirrorConfig } from "../src/config.ts";
 import { limitConcurrency } from "../src/limit.ts";
 import { Outbox, type Waiting } from "../src/outbox.ts";
 import { RecentMinimum } from "../src/sender.ts";
-import { isWanted, topicPattern } from "../src/topics.ts";
+import { topicPattern } from "../src/topic-pattern.ts";
+import { isWanted } from "../src/topics.ts";
 
 test("a frame counts until its last batch is gone, and whoever waits is let in then", async () => {
   const budget = new Budget(100);
@@ -70,7 +71,8 @@ function waiting(seed: number, count: number, sourceOffset: bigint): Waiting {
     maxTimestamp: 2_000n,
   });
   const next = sourceOffset + BigInt(count);
-  const part = { kind: "batch" as const, bytes, count, runs: [{ sourceOffset, count }], next };
+  const runs = [{ sourceOffset, count }];
+  const part = { kind: "batch" as const, bytes, count, runs, next, epoch: 0 };
   return { part, frame: new Frame(bytes), timestampMs: 1_000 };
 }
 
@@ -131,7 +133,7 @@ test("a bounded number runs at a time, in order, failures included", async () =>
       await Promise.resolve();
       running -= 1;
       if (index === 1) throw new Error("one fails");
-    }),
+    }, new AbortController().signal),
   );
   const results = await Promise.allSettled(all);
   assert.equal(results.filter(({ status }) => status === "rejected").length, 1);
@@ -143,6 +145,7 @@ test("topics are chosen as by the first system's whitelist, internal and own one
     allow: topicPattern("HYBRIDGE_TOPICS", "hybrid, tweets\\..*"),
     deny: topicPattern("HYBRIDGE_TOPICS_DENY", ".*\\.tmp"),
     prefix: "",
+    isOneCluster: false,
     own: new Set(["hybridge-dead-letters"]),
   };
   const chosen = (name: string, isInternal = false) => isWanted({ name, isInternal }, rules);
@@ -150,7 +153,11 @@ test("topics are chosen as by the first system's whitelist, internal and own one
   assert.equal(chosen("hybrid2"), false);
   assert.equal(chosen("tweets.de"), true);
   assert.equal(chosen("tweets.de.tmp"), false);
-  const all = { ...rules, allow: topicPattern("HYBRIDGE_TOPICS", ".*"), deny: undefined };
+  const all = {
+    ...rules,
+    allow: topicPattern("HYBRIDGE_TOPICS", ".*"),
+    deny: topicPattern("HYBRIDGE_TOPICS_DENY", "-"),
+  };
   for (const name of ["__consumer_offsets", "__hybridge-positions", "hybridge-dead-letters"]) {
     assert.equal(isWanted({ name, isInternal: false }, all), false, name);
   }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Batch, joinRecords, scanRecords, stampBatch, type RawRecord } from "@hybridge/kafka/raw";
-import { randomRecords, seededRandom } from "@hybridge/kafka/testing";
+import { randomRecords, sealBatch, seededRandom } from "@hybridge/kafka/testing";
 import { buildBatch, encodeRecords } from "@hybridge/kafka/raw";
 import { shape, type Sendable, type ShapeOptions } from "../src/shape.ts";
 
@@ -46,7 +46,7 @@ function compacted(batch: Batch, keep: (offset: bigint) => boolean): Batch {
     maxTimestamp: batch.maxTimestamp,
   });
   bytes.writeInt32BE(batch.lastOffsetDelta, 23);
-  return withBase(bytes, batch.baseOffset);
+  return withBase(sealBatch(bytes), batch.baseOffset);
 }
 
 function encodedWithDelta(record: RawRecord, delta: number, batch: Batch): Buffer {
@@ -140,6 +140,7 @@ test("a batch with log append time carries that time in its records", () => {
   const batch = batchOf(3, 0n);
   batch.bytes.writeInt16BE(0x08, 21);
   batch.bytes.writeBigInt64BE(777n, 35);
+  sealBatch(batch.bytes);
   const parts = onlyBatches(shape(batch, whole));
   assert.deepEqual(
     carried(parts).map(({ timestampMs }) => timestampMs),
@@ -181,9 +182,7 @@ test("one record over the limit is rejected and its neighbours are not", () => {
   });
   const parts = shape(withBase(bytes, 20n), { ...whole, bytesMax: 1_000 });
   assert.deepEqual(
-    parts.map((part) =>
-      part.kind === "rejected" ? part.record.offset : part.runs[0]?.sourceOffset,
-    ),
+    parts.map((part) => (part.kind === "rejected" ? part.offset : part.runs[0]?.sourceOffset)),
     [20n, 21n, 22n],
   );
   assert.deepEqual(
@@ -202,7 +201,23 @@ test("a refused batch goes record by record, and the one to blame is put aside",
   const parts = shape(batchOf(4, 50n), { ...whole, refused });
   const rejected = parts.filter((part) => part.kind === "rejected");
   assert.deepEqual(
-    rejected.map(({ record, reason }) => [record.offset, reason]),
+    rejected.map(({ offset, reason }) => [offset, reason]),
     [[52n, "a key is needed"]],
   );
+});
+
+test("a batch that does not match its checksum is put aside whole, never packed anew", () => {
+  const batch = batchOf(6, 100n, 3);
+  batch.bytes[batch.bytes.length - 1]! ^= 0xff;
+  const asItCame = Buffer.from(batch.bytes);
+  assert.equal(shape(batch, whole)[0]?.kind, "batch", "untouched it goes to the target's check");
+  for (const options of [{ suspect: 100n }, { from: 102n }, { bytesMax: 50 }]) {
+    const parts = shape(batch, { ...whole, ...options });
+    assert.equal(parts.length, 1);
+    const [part] = parts;
+    assert.ok(part?.kind === "rejected");
+    assert.deepEqual([part.offset, part.count], [100n, 6]);
+    assert.ok(part.record.value?.equals(asItCame));
+    assert.match(part.reason, /KAFKA_CORRUPT_BATCH/);
+  }
 });

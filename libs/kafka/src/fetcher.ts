@@ -299,7 +299,14 @@ class LeaderLoop {
 
   #deliver(subscription: Subscription, answer: FetchedPartition, frame: Frame): void {
     const from = subscription.nextOffset;
-    const batches = [...batchesOf(answer.records, from)];
+    let batches: Batch[];
+    try {
+      batches = [...batchesOf(answer.records, from)];
+    } catch (error) {
+      // One damaged partition must not stop the others of its broker.
+      this.#events.failed(subscription, error as Error);
+      return;
+    }
     const last = batches.at(-1);
     if (last) {
       subscription.nextOffset = last.lastOffset + 1n;
@@ -354,6 +361,36 @@ export async function rangeOf(
   };
   const start = await ask(listOffsetsAt.earliest);
   return { start, end: await ask(listOffsetsAt.latest) };
+}
+
+/**
+ * Where the partitions of a topic end (exclusive), with one request per broker. Those whose leader
+ * is not known at the moment are left out.
+ */
+export async function endsOf(
+  cluster: Cluster,
+  topic: string,
+  signal: AbortSignal,
+  committedOnly = true,
+): Promise<Map<number, bigint>> {
+  const known = cluster.known(topic) ?? (await cluster.topic(topic, signal));
+  const byLeader = Map.groupBy(known.partitions, ({ leader }) => leader);
+  const ends = new Map<number, bigint>();
+  for (const partitions of byLeader.values()) {
+    const numbers = partitions.map(({ partition }) => partition);
+    const answers = await cluster.askLeader(
+      { topic, partition: numbers[0] ?? 0 },
+      listOffsetsApi,
+      () => writeListOffsets(topic, numbers, listOffsetsAt.latest, committedOnly),
+      readListOffsets,
+      signal,
+    );
+    for (const { partition, error, offset } of answers) {
+      if (error === 0) ends.set(partition, offset);
+      else cluster.forget(topic);
+    }
+  }
+  return ends;
 }
 
 function recreated(subscription: Subscription, id: string): Error {

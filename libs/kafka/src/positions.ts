@@ -18,6 +18,8 @@ export interface PositionEntry extends PositionRun {
   readonly targetTopic: string;
   readonly targetTopicId: string;
   readonly partition: number;
+  /** The source's leader epoch of the last of them; -1 when it is not known. */
+  readonly epoch: number;
   /** These source records were put aside as dead letters and have no target offset. */
   readonly isDeadLetter: boolean;
 }
@@ -31,6 +33,7 @@ export function encodePosition(entry: PositionEntry): { key: Buffer; value: Buff
         targetTopic: entry.targetTopic,
         targetOffset: String(entry.targetOffset),
         count: String(entry.count),
+        ...(entry.epoch < 0 ? {} : { epoch: entry.epoch }),
         sourceTopicId: entry.sourceTopicId,
         targetTopicId: entry.targetTopicId,
         ...(entry.isDeadLetter ? { deadLetter: true } : {}),
@@ -51,6 +54,7 @@ export function decodePosition(key: Buffer, value: Buffer): PositionEntry {
       targetTopic: String(fields["targetTopic"]),
       targetOffset: BigInt(String(fields["targetOffset"])),
       count: BigInt(String(fields["count"])),
+      epoch: typeof fields["epoch"] === "number" ? fields["epoch"] : -1,
       sourceTopicId: String(fields["sourceTopicId"]),
       targetTopicId: String(fields["targetTopicId"]),
       isDeadLetter: fields["deadLetter"] === true,
@@ -63,14 +67,58 @@ export function decodePosition(key: Buffer, value: Buffer): PositionEntry {
   }
 }
 
-/** Every entry of the positions topic, the newest of each key, in source order per partition. */
-export async function readAllPositions(
+/**
+ * An operator paused a partition. It stands in the same topic, because it has to outlive the
+ * process and the mirror keeps nothing else.
+ */
+export interface PauseEntry {
+  readonly sourceTopic: string;
+  readonly partition: number;
+  readonly sinceMs: number;
+}
+
+/** Where the source offset stands in a position's key: never a number. */
+const PAUSED = "paused";
+
+/** Key: topic/partition/paused. Value: JSON; none when the partition is resumed. */
+export function encodePause(
+  at: Omit<PauseEntry, "sinceMs">,
+  sinceMs: number | undefined,
+): { key: Buffer; value: Buffer | null } {
+  const since = sinceMs === undefined ? undefined : new Date(sinceMs).toISOString();
+  return {
+    key: Buffer.from(`${at.sourceTopic}/${at.partition}/${PAUSED}`),
+    value: since === undefined ? null : Buffer.from(JSON.stringify({ since })),
+  };
+}
+
+function isPauseKey(key: string): boolean {
+  return key.endsWith(`/${PAUSED}`);
+}
+
+function decodePause(key: string, value: Buffer): PauseEntry {
+  const [sourceTopic = "", partition = ""] = key.split("/");
+  const sinceMs = Date.parse(/"since":"([^"]+)"/.exec(value.toString())?.[1] ?? "");
+  // A pause with a time that cannot be read is still a pause.
+  return { sourceTopic, partition: Number(partition), sinceMs: sinceMs || Date.now() };
+}
+
+/** What the positions topic holds: the newest of each key, in the order of writing. */
+export interface StoredPositions {
+  readonly entries: readonly PositionEntry[];
+  readonly pauses: readonly PauseEntry[];
+}
+
+/** Reads the positions topic to its end as of now; empty when there is no such topic. */
+export async function readStoredPositions(
   target: ClusterOptions,
   signal: AbortSignal,
-): Promise<PositionEntry[]> {
-  if ((await partitionCount(target, POSITIONS_TOPIC, signal)) === undefined) return [];
+): Promise<StoredPositions> {
+  if ((await partitionCount(target, POSITIONS_TOPIC, signal)) === undefined) {
+    return { entries: [], pauses: [] };
+  }
   const end = (await readOffsets(target, POSITIONS_TOPIC, signal)).get(0)?.end ?? 0n;
-  const entries = new Map<string, PositionEntry>();
+  const newest = new Map<string, PositionEntry | PauseEntry>();
   const done = new AbortController();
   const reader = openReader({
     cluster: target,
@@ -81,13 +129,21 @@ export async function readAllPositions(
   for await (const { records, nextOffset } of reader) {
     for (const { key, value } of records) {
       if (key === null) continue;
-      if (value === null) entries.delete(key.toString());
-      else entries.set(key.toString(), decodePosition(key, value));
+      const name = key.toString();
+      // Also before it is set again: a map keeps the place of the first time.
+      newest.delete(name);
+      if (value === null) continue;
+      const entry = isPauseKey(name) ? decodePause(name, value) : decodePosition(key, value);
+      newest.set(name, entry);
     }
     if (nextOffset >= end) done.abort();
   }
   signal.throwIfAborted();
-  return [...entries.values()].sort((a, b) => compare(a.sourceOffset, b.sourceOffset));
+  const all = [...newest.values()];
+  return {
+    entries: all.filter((entry) => "sourceOffset" in entry),
+    pauses: all.filter((entry) => "sinceMs" in entry),
+  };
 }
 
 /**
@@ -100,9 +156,17 @@ export async function readPositions(
   signal: AbortSignal,
 ): Promise<ReadonlyMap<number, readonly PositionRun[]>> {
   const runs = new Map<number, PositionRun[]>();
-  const all = await readAllPositions(target, signal);
-  const mine = all.filter((entry) => entry.sourceTopic === sourceTopic && !entry.isDeadLetter);
-  for (const entry of mine) {
+  const { entries } = await readStoredPositions(target, signal);
+  const named = entries.filter((entry) => entry.sourceTopic === sourceTopic);
+  // Whoever wrote last writes about the topic that exists.
+  const newest = new Map(named.map((entry) => [entry.partition, entry]));
+  const mine = named.filter((entry) => {
+    const last = newest.get(entry.partition);
+    const isOfLast =
+      entry.sourceTopicId === last?.sourceTopicId && entry.targetTopicId === last.targetTopicId;
+    return isOfLast && !entry.isDeadLetter;
+  });
+  for (const entry of mine.sort((a, b) => compare(a.sourceOffset, b.sourceOffset))) {
     const list = runs.get(entry.partition) ?? [];
     runs.set(entry.partition, list);
     list.push({

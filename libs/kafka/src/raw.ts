@@ -5,15 +5,17 @@ export {
   CorruptBatchError,
   ForeignWriterError,
   LogDivergedError,
+  MalformedError,
   TopicRecreatedError,
   UnsupportedBrokerError,
 } from "./errors.ts";
 export { fence, type Fence } from "./fence.ts";
-export { Fetcher, rangeOf, type Fetched, type Subscription } from "./fetcher.ts";
+export { endsOf, Fetcher, rangeOf, type Fetched, type Subscription } from "./fetcher.ts";
 export {
+  encodePause,
   encodePosition,
   POSITIONS_TOPIC,
-  readAllPositions,
+  readStoredPositions,
   type PositionEntry,
 } from "./positions.ts";
 export { readBatches } from "./sequential.ts";

@@ -11,12 +11,14 @@ export interface SequentialOptions {
   /** Where to stop (exclusive); without it, at the end of the log as of the first answer. */
   readonly to?: bigint;
   readonly committedOnly: boolean;
+  /** Control batches too. */
+  readonly withControl?: boolean;
 }
 
 /**
  * The data batches of one partition from an offset up to an end, one fetch at a time: for
- * comparing and for tools, not for throughput. Control batches are left out, and those of aborted
- * transactions when only committed ones are wanted.
+ * comparing and for tools, not for throughput. Control batches are left out unless they are asked
+ * for, and those of aborted transactions when only committed ones are wanted.
  */
 export async function* readBatches(
   cluster: Cluster,
@@ -38,7 +40,7 @@ export async function* readBatches(
     for (const batch of batchesOf(answer.records, offset)) {
       if (batch.baseOffset >= end) return;
       offset = batch.lastOffset + 1n;
-      if (isCommitted(batch)) yield batch;
+      if (isCommitted(batch) || (batch.isControl && options.withControl === true)) yield batch;
     }
   }
 }

@@ -5,8 +5,8 @@ import {
 } from "@hybridge/proto/hybridge/ingest/v1/ingest_service";
 import {
   type GetStatusResponse as MirrorStatus,
-  MirrorServiceClient,
-} from "@hybridge/proto/hybridge/mirror/v1/mirror_service";
+  MirrorControlServiceClient,
+} from "@hybridge/proto/hybridge/mirror/v1/mirror_control_service";
 import {
   type GetStatusResponse as WarehouseStatus,
   WarehouseServiceClient,
@@ -93,7 +93,7 @@ function clientCache<C>(make: (address: string) => C): (address: string) => C {
 }
 
 const ingestClient = clientCache((address) => createClient(IngestServiceClient, address));
-const mirrorClient = clientCache((address) => createClient(MirrorServiceClient, address));
+const mirrorClient = clientCache((address) => createClient(MirrorControlServiceClient, address));
 const warehouseClient = clientCache((address) => createClient(WarehouseServiceClient, address));
 
 const ingestStatus: GetStatus<IngestStatus> = (address, signal) => {

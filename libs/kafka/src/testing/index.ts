@@ -1,3 +1,4 @@
 export { compareTopics, MismatchError, type Comparison } from "./oracle.ts";
 export { produceBatches, TransactionalProducer } from "./producer.ts";
+export { sealBatch } from "./seal.ts";
 export { randomRecords, seededRandom, type Random } from "./workload.ts";

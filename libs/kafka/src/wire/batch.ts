@@ -112,9 +112,14 @@ export class Batch {
     return suffixCrc32c(this.crc, header, this.bytes.length - HEADER_BYTES);
   }
 
-  /** @throws CorruptBatchError when the bytes are not those that the producer summed up */
+  /** True when the bytes are those that the producer summed up. A pass over all of them. */
+  get isIntact(): boolean {
+    return crc32c(this.bytes.subarray(CRC_FROM)) === this.crc;
+  }
+
+  /** @throws CorruptBatchError unless the batch is intact */
   verify(where: string): void {
-    if (crc32c(this.bytes.subarray(CRC_FROM)) === this.crc) return;
+    if (this.isIntact) return;
     throw new CorruptBatchError(
       `read the batch at offset ${this.baseOffset} of ${where}: its CRC-32C does not match its ${this.bytes.length} bytes; check the broker's disk`,
     );

@@ -11,6 +11,10 @@ const UNPACKED_BYTES_MAX = 512 * 1024 * 1024;
 /** The framing of snappy-java ("xerial"), which is what Kafka means by snappy. */
 const XERIAL_MAGIC = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0]);
 const XERIAL_BLOCK_BYTES = 32 * 1024;
+/** A copy of 64 bytes takes 3: no snappy block unpacks to more than 22 times its length. */
+const SNAPPY_RATIO_MAX = 22;
+/** The first bytes of an LZ4 frame, least one first. */
+const LZ4_MAGIC = 0x184d2204;
 
 export function compress(codec: number, bytes: Buffer): Buffer {
   switch (nameOf(codec)) {
@@ -38,7 +42,7 @@ export function decompress(codec: number, bytes: Buffer): Buffer {
       case "snappy":
         return fromXerial(bytes);
       case "lz4":
-        return decompressFrameSync(bytes);
+        return unpackLz4(bytes);
       case "zstd":
         return zstdDecompressSync(bytes, { maxOutputLength: UNPACKED_BYTES_MAX });
     }
@@ -102,6 +106,22 @@ function unpackSnappy(block: Buffer): Buffer {
     size += (byte & 0x7f) * 2 ** shift;
     if (byte < 0x80) break;
   }
-  if (size > UNPACKED_BYTES_MAX) throw new MalformedError("unpack snappy records: too large");
+  if (size > Math.min(UNPACKED_BYTES_MAX, block.length * SNAPPY_RATIO_MAX))
+    throw new MalformedError("unpack snappy records: too large");
   return Buffer.from(snappyUncompress(block, { asBuffer: true }) as Buffer);
+}
+
+/** The library has no limit: what the blocks unpack to at most is added up from their headers. */
+function unpackLz4(bytes: Buffer): Buffer {
+  if (bytes.readUInt32LE(0) !== LZ4_MAGIC) throw new MalformedError("unpack lz4 records: no frame");
+  const flags = bytes[4] ?? 0;
+  const blockBytesMax = 1 << (8 + 2 * (((bytes[5] ?? 0) >> 4) & 7));
+  let size = 0;
+  for (let at = 7 + (flags & 8) + (flags & 1) * 4; at + 4 <= bytes.length; size += blockBytesMax) {
+    const length = bytes.readUInt32LE(at) & 0x7fffffff;
+    if (length === 0) break;
+    at += 4 + length + ((flags >> 4) & 1) * 4;
+  }
+  if (size > UNPACKED_BYTES_MAX) throw new MalformedError("unpack lz4 records: too large");
+  return decompressFrameSync(bytes);
 }

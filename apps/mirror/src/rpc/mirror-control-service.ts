@@ -1,28 +1,39 @@
 import { UnknownTopicError } from "@hybridge/kafka";
 import {
-  MirrorServiceService,
+  MirrorControlServiceService,
   type GetStatusResponse,
-  type MirrorServiceServer,
+  type MirrorControlServiceServer,
   type PartitionStatus,
+  type PauseRequest,
+  type ResumeRequest,
   type TranslateOffsetRequest,
   type TranslateOffsetResponse,
-} from "@hybridge/proto/hybridge/mirror/v1/mirror_service";
-import { unary } from "@hybridge/rpc";
+} from "@hybridge/proto/hybridge/mirror/v1/mirror_control_service";
+import { InvalidRequestError, unary } from "@hybridge/rpc";
+import type { Selection } from "../control.ts";
 import type { Mirror } from "../mirror.ts";
 import type { PartitionMirror } from "../partition.ts";
 
-/** hybridge.mirror.v1.MirrorService over a running mirror. */
-export function mirrorService(mirror: Mirror): {
-  definition: typeof MirrorServiceService;
-  implementation: MirrorServiceServer;
+/** hybridge.mirror.v1.MirrorControlService over a running mirror. */
+export function mirrorControlService(mirror: Mirror): {
+  definition: typeof MirrorControlServiceService;
+  implementation: MirrorControlServiceServer;
 } {
   return {
-    definition: MirrorServiceService,
+    definition: MirrorControlServiceService,
     implementation: {
       getStatus: unary(async () => Promise.resolve(statusOf(mirror))),
       translateOffset: unary(async (request: TranslateOffsetRequest) =>
         Promise.resolve(translate(mirror, request)),
       ),
+      pause: unary(async (request: PauseRequest, { signal }) => {
+        const selected = await mirror.pause(checked(request), signal);
+        return { partitions: selected.map(partitionStatus) };
+      }),
+      resume: unary(async (request: ResumeRequest, { signal }) => {
+        const selected = await mirror.resume(checked(request), signal);
+        return { partitions: selected.map(partitionStatus) };
+      }),
     },
   };
 }
@@ -36,20 +47,23 @@ export function statusOf(mirror: Mirror): GetStatusResponse {
 }
 
 function partitionStatus(partition: PartitionMirror): PartitionStatus {
-  const { sourceOffset, sourceEnd } = partition;
-  const lag = sourceEnd > sourceOffset ? sourceEnd - sourceOffset : 0n;
   return {
     ...partition.route,
-    sourceOffset,
-    sourceEndOffset: sourceEnd,
+    sourceOffset: partition.sourceOffset,
+    sourceEndOffset: partition.sourceEnd,
     targetOffset: partition.targetOffset,
-    lag,
+    lag: partition.lag,
     lagMs: BigInt(partition.lagMs),
     state: partition.state,
     reason: partition.reason,
     rate: partition.rate.rate(),
     deadLetters: partition.deadLetters,
   };
+}
+
+function checked(request: Selection): Selection {
+  if (request.sourceTopic !== "" || request.partitions.length === 0) return request;
+  throw new InvalidRequestError("partitions are named without source_topic: name the topic too");
 }
 
 function translate(mirror: Mirror, request: TranslateOffsetRequest): TranslateOffsetResponse {

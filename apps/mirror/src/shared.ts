@@ -1,0 +1,36 @@
+import type { Emit } from "@hybridge/core";
+import type { Cluster, Fetcher } from "@hybridge/kafka/raw";
+import type { Budget } from "./budget.ts";
+import type { DeadLetters } from "./dead-letters.ts";
+import type { Turn } from "./limit.ts";
+import type { MergePolicy } from "./outbox.ts";
+import type { Positions } from "./positions.ts";
+import type { Sender } from "./sender.ts";
+
+/** What all partitions of a mirror share. */
+export interface Shared {
+  readonly source: Cluster;
+  readonly target: Cluster;
+  readonly fetcher: Fetcher;
+  readonly sender: Sender;
+  readonly positions: Positions;
+  readonly deadLetters: DeadLetters;
+  readonly budget: Budget;
+  readonly emit: Emit;
+  readonly merge: MergePolicy;
+  /** Part of every transactional id: two mirrors of one pair of clusters must share it. */
+  readonly mirrorId: string;
+  /** What to do when the source lost records before they were mirrored. */
+  readonly onTruncation: "continue" | "stop";
+  /** What to do when the source topic was deleted and created again. */
+  readonly onRecreation: "continue" | "stop";
+  /**
+   * How often a running partition fences anew. The coordinator forgets a transactional id that is
+   * not used for long; a later owner would then get another producer id, which fences nobody.
+   */
+  readonly renewEveryMs: number;
+  /** Lets a bounded number of partitions take over at a time. */
+  readonly turn: Turn;
+  /** What the target takes in one batch of a topic. */
+  readonly batchBytesMax: (topic: string, signal: AbortSignal) => Promise<number>;
+}

@@ -1,0 +1,164 @@
+import { failpoint } from "@hybridge/core";
+import { OffsetOutOfRangeError } from "@hybridge/kafka";
+import {
+  describeTopicConfig,
+  fence,
+  rangeOf,
+  TopicRecreatedError,
+  type Fence,
+} from "@hybridge/kafka/raw";
+import { TargetDivergedError } from "./errors.ts";
+import { mirrorEvents, type Route } from "./events.ts";
+import type { PartitionPositions } from "./positions.ts";
+import { compareTail, type Found } from "./resume.ts";
+import type { Shared } from "./shared.ts";
+
+/** What a take-over leaves behind: who owns the target partition, and where both logs go on. */
+export interface TakenOver {
+  readonly owner: Fence;
+  readonly positions: PartitionPositions;
+  readonly sourceTopicId: string;
+  readonly next: bigint;
+  /** The source's leader epoch before `next`; -1 when it is not known. */
+  readonly epoch: number;
+  readonly targetEnd: bigint;
+  readonly leader: number;
+  readonly bytesMax: number;
+}
+
+/**
+ * Makes this mirror the only one that can append to a target partition, and finds the source
+ * offset to go on from.
+ *
+ * @param previous the last fence of this process; if anybody else fenced since, it fails
+ * @throws FencedError, TargetDivergedError, TopicRecreatedError, OffsetOutOfRangeError
+ */
+export async function takeOver(
+  shared: Shared,
+  route: Route,
+  previous: Fence | undefined,
+  onFenced: () => void,
+  signal: AbortSignal,
+): Promise<TakenOver> {
+  const { source, target, mirrorId, batchBytesMax } = shared;
+  const { sourceTopic, targetTopic, partition } = route;
+  const from = await source.topic(sourceTopic, signal);
+  const to = await target.topic(targetTopic, signal);
+  const positions = shared.positions.of({
+    sourceTopic,
+    sourceTopicId: from.id,
+    targetTopic,
+    targetTopicId: to.id,
+    partition,
+  });
+  const transactionalId = `${mirrorId}/${sourceTopic}/${partition}`;
+  const at = { transactionalId, topic: targetTopic, partitions: [partition] };
+  const owner = await fence(target, at, signal, previous);
+  failpoint("mirror.fenced");
+  onFenced();
+  const targetEnd = owner.endOffsets.get(partition) ?? 0n;
+  const { next, epoch } = await resume(shared, route, positions, targetEnd, signal);
+  return {
+    owner,
+    positions,
+    sourceTopicId: from.id,
+    next,
+    epoch,
+    targetEnd,
+    bytesMax: await batchBytesMax(targetTopic, signal),
+    leader: await target.leader(targetTopic, partition, signal),
+  };
+}
+
+async function resume(
+  shared: Shared,
+  route: Route,
+  positions: PartitionPositions,
+  targetEnd: bigint,
+  signal: AbortSignal,
+): Promise<Found> {
+  const { source, target, emit } = shared;
+  const { sourceTopic, targetTopic, partition } = route;
+  const range = await rangeOf(source, sourceTopic, partition, signal);
+  const start = (await rangeOf(target, targetTopic, partition, signal, false)).start;
+  const { end } = positions;
+  const known = end?.sourceOffset ?? range.start;
+  const isCut = known < range.start;
+  if (isCut && shared.onTruncation === "stop") {
+    throw new OffsetOutOfRangeError({
+      topic: sourceTopic,
+      partition,
+      position: known,
+      startOffset: range.start,
+      endOffset: range.end,
+    });
+  }
+  const former = end === undefined ? formerEnd(shared, route, positions) : undefined;
+  const before = end?.targetOffset ?? former ?? start;
+  if (before > targetEnd) throw targetCutBack(route, before, targetEnd);
+  const found = await compareTail(
+    {
+      source,
+      target,
+      route,
+      positions,
+      sourceFrom: known,
+      sourceStart: range.start,
+      sourceEnd: range.end,
+      targetFrom: before,
+      targetStart: start,
+      targetEnd,
+      // What an earlier topic of this name left behind its last position is in no source any more.
+      followsFormerTopic: former !== undefined,
+      isCompacted: (side) => isCompacted(shared, route, side, signal),
+    },
+    signal,
+  );
+  if (former !== undefined) emit(mirrorEvents.topicRecreated(route));
+  if (isCut) emit(mirrorEvents.sourceTruncated(route, known, range.start));
+  if (found.next > known) emit(mirrorEvents.tailRecovered(route, found.next - known));
+  const next = behindDeadLetters(positions, found.next > range.start ? found.next : range.start);
+  // The epoch is that of the record before the position, or says nothing.
+  return { next, epoch: next === found.next ? found.epoch : -1 };
+}
+
+async function isCompacted(
+  { source, target }: Shared,
+  { sourceTopic, targetTopic }: Route,
+  side: "source" | "target",
+  signal: AbortSignal,
+): Promise<boolean> {
+  const [cluster, topic] = side === "source" ? [source, sourceTopic] : [target, targetTopic];
+  const entries = await describeTopicConfig(cluster, topic, signal);
+  const policy = entries.find(({ name }) => name === "cleanup.policy")?.value;
+  return policy?.includes("compact") === true;
+}
+
+/**
+ * Where the records of an earlier source topic of the same name end in the target. Its positions
+ * do not count for the new topic, but say which part of the target is not to be compared with it.
+ */
+function formerEnd(
+  { positions: all, onRecreation }: Shared,
+  { sourceTopic, targetTopic, partition }: Route,
+  { owner }: PartitionPositions,
+): bigint | undefined {
+  const end = all.formerEnd(owner);
+  if (end === undefined || onRecreation === "continue") return end;
+  throw new TopicRecreatedError(
+    `mirror ${sourceTopic}-${partition}: the topic has the id ${owner.sourceTopicId} now, and what stands in ${targetTopic} up to offset ${end} came from one with another id: it was deleted and created again; with HYBRIDGE_ON_RECREATION=continue the new topic is mirrored from its beginning, behind the old records`,
+  );
+}
+
+/** A record is put aside when all before it is settled, so that nothing up to it is left. */
+function behindDeadLetters(positions: PartitionPositions, next: bigint): bigint {
+  const last = positions.deadLetters.at(-1);
+  const settled = last ? last.sourceOffset + last.count : 0n;
+  return settled > next ? settled : next;
+}
+
+function targetCutBack(route: Route, known: bigint, end: bigint): Error {
+  return new TargetDivergedError(
+    `find the end of ${route.targetTopic}-${route.partition}: it ends at ${end}, and records up to ${known} had been acknowledged: the target lost them; check for an unclean leader election`,
+  );
+}
