@@ -1,7 +1,6 @@
-import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import type { ClusterOptions } from "@hybridge/kafka";
-import { startKafka, type Kafka } from "@hybridge/local";
+import { isFree, startKafka, type Kafka, type KafkaOptions } from "@hybridge/local";
 import { startProxy, type Proxy } from "./proxy.ts";
 
 /** A broker, a way around the proxy for the judge, and the way through it for the mirror. */
@@ -13,14 +12,20 @@ export interface ProxiedCluster extends AsyncDisposable {
 }
 
 /** Starts a broker whose second listener tells its clients the address of the proxy. */
-export async function startProxied(dir: string, name: string): Promise<ProxiedCluster> {
+export async function startProxied(
+  dir: string,
+  name: string,
+  more: Pick<KafkaOptions, "heapMb" | "jvm" | "settings"> = {},
+): Promise<ProxiedCluster> {
   const [broker, controller, inner, outer] = await freePorts(4);
   const proxy = await startProxy({ port: outer ?? 0, to: () => inner ?? 0 });
   const kafka = await startKafka({
+    ...more,
     dir: join(dir, name),
     name,
     ports: { broker: broker ?? 0, controller: controller ?? 0 },
     settings: {
+      ...more.settings,
       listeners: `PLAINTEXT://127.0.0.1:${broker},PROXIED://127.0.0.1:${inner},CONTROLLER://127.0.0.1:${controller}`,
       "advertised.listeners": `PLAINTEXT://127.0.0.1:${broker},PROXIED://127.0.0.1:${outer}`,
       "listener.security.protocol.map":
@@ -39,16 +44,15 @@ export async function startProxied(dir: string, name: string): Promise<ProxiedCl
   };
 }
 
+/**
+ * Below the range from which outgoing connections take theirs: a client that knocks at the port of
+ * a broker that is down could otherwise get just that port for itself, and keep the broker out.
+ */
 async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve) => {
-          server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port));
-        }),
-    ),
-  );
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
+  const ports = new Set<number>();
+  while (ports.size < count) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    if (!ports.has(port) && (await isFree(port))) ports.add(port);
+  }
+  return [...ports];
 }

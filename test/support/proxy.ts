@@ -1,40 +1,59 @@
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+import { followFrames, type FramePart } from "./frames.ts";
 
-/** A TCP proxy that misbehaves on command. */
+/** A TCP proxy between Kafka clients and one broker that misbehaves on command. */
 export interface Proxy extends AsyncDisposable {
   readonly port: number;
   /** Ends every connection at once, in both directions. */
   cut(): void;
-  /** Holds back what comes from the server for so long. */
+  /** Holds back what comes from the server for so long, from now on; 0 for not at all. */
   delay(ms: number): void;
   /**
-   * Lets requests through and swallows the answers; ends the connections after `ms`. The server
-   * has done what it was asked to, and the client will never know.
+   * Lets everything through but the answers to one kind of request, until told to end: the broker
+   * does what it is asked to, and the client will never know.
+   *
+   * @param apiKey see `apiKeys`
    */
-  swallow(ms: number): Promise<void>;
+  swallowAnswers(apiKey: number): Swallowing;
+  /**
+   * Lets one half of the next answer through and ends its connection.
+   *
+   * @returns false when no answer came within `ms`
+   */
+  tearAnswer(ms: number): Promise<boolean>;
 }
+
+/** Answers that are being swallowed. */
+export interface Swallowing {
+  /** How many so far. */
+  readonly count: number;
+  /** Ends all connections, and then lets answers through again. */
+  end(): void;
+}
+
+/** @see https://kafka.apache.org/protocol#protocol_api_keys */
+export const apiKeys = { produce: 0, initProducerId: 22 } as const;
+
+/** What the proxy does at the moment, to all connections. */
+interface Mischief {
+  delayMs: number;
+  swallowing: { readonly apiKey: number; count: number } | undefined;
+  tear: (() => void) | undefined;
+}
+
+/** Length, then for requests: API key, version, correlation id; for answers: correlation id. */
+const REQUEST_HEAD_BYTES = 12;
+const ANSWER_HEAD_BYTES = 8;
 
 /** Listens on a port of 127.0.0.1 (0: a free one) and forwards to another. */
 export async function startProxy(options: { port: number; to: () => number }): Promise<Proxy> {
-  const pairs = new Set<readonly [Socket, Socket]>();
-  let delayMs = 0;
-  let isSwallowing = false;
+  const links = new Set<Link>();
+  const mischief: Mischief = { delayMs: 0, swallowing: undefined, tear: undefined };
   const server = createServer((client) => {
-    const upstream = connect(options.to(), "127.0.0.1");
-    const pair = [client, upstream] as const;
-    pairs.add(pair);
-    const end = () => {
-      pairs.delete(pair);
-      client.destroy();
-      upstream.destroy();
-    };
-    for (const socket of pair) socket.setNoDelay(true).on("error", end).on("close", end);
-    client.pipe(upstream);
-    upstream.on("data", (chunk) => {
-      if (isSwallowing) return;
-      if (delayMs === 0) client.write(chunk);
-      else setTimeout(() => client.writable && client.write(chunk), delayMs);
+    const link = new Link(client, connect(options.to(), "127.0.0.1"), mischief, () => {
+      links.delete(link);
     });
+    links.add(link);
   });
   const port = await new Promise<number>((resolve, reject) => {
     server.once("error", reject);
@@ -43,26 +62,138 @@ export async function startProxy(options: { port: number; to: () => number }): P
     });
   });
   const cut = () => {
-    for (const [client, upstream] of [...pairs]) {
-      client.destroy();
-      upstream.destroy();
-    }
+    for (const link of [...links]) link.end();
   };
   return {
     port,
     cut,
     delay: (ms) => {
-      delayMs = ms;
+      mischief.delayMs = ms;
     },
-    async swallow(ms) {
-      isSwallowing = true;
-      await new Promise((resolve) => setTimeout(resolve, ms));
-      isSwallowing = false;
-      cut();
+    swallowAnswers(apiKey) {
+      const swallowing = (mischief.swallowing = { apiKey, count: 0 });
+      return {
+        get count() {
+          return swallowing.count;
+        },
+        end() {
+          cut();
+          mischief.swallowing = undefined;
+        },
+      };
+    },
+    async tearAnswer(ms) {
+      return await new Promise<boolean>((resolve) => {
+        const finish = (isTorn: boolean) => {
+          clearTimeout(timer);
+          mischief.tear = undefined;
+          resolve(isTorn);
+        };
+        const timer = setTimeout(finish, ms, false);
+        mischief.tear = () => finish(true);
+      });
     },
     async [Symbol.asyncDispose]() {
       cut();
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+/** One client's connection and the one to the server that belongs to it. */
+class Link {
+  readonly #client: Socket;
+  readonly #server: Socket;
+  readonly #mischief: Mischief;
+  readonly #onEnd: () => void;
+  /** What the answers that are to come are answers to: API keys by correlation id. */
+  readonly #asked = new Map<number, number>();
+  readonly #later: { readonly bytes: Buffer; readonly dueMs: number }[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #isDropping = false;
+
+  constructor(client: Socket, server: Socket, mischief: Mischief, onEnd: () => void) {
+    this.#client = client;
+    this.#server = server;
+    this.#mischief = mischief;
+    this.#onEnd = onEnd;
+    const end = () => this.end();
+    for (const socket of [client, server]) {
+      socket.setNoDelay(true).on("error", end).on("close", end);
+    }
+    const requests = followFrames(REQUEST_HEAD_BYTES);
+    client.on("data", (chunk) => {
+      for (const { head, isFirst } of requests(chunk)) {
+        if (isFirst) this.#asked.set(head.readInt32BE(8), head.readInt16BE(4));
+      }
+    });
+    client.pipe(server);
+    const answers = followFrames(ANSWER_HEAD_BYTES);
+    server.on("data", (chunk) => {
+      client.cork();
+      for (const part of answers(chunk)) this.#answer(part);
+      client.uncork();
+    });
+    client.on("drain", () => server.resume());
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+    this.#client.destroy();
+    this.#server.destroy();
+    this.#onEnd();
+  }
+
+  #answer({ bytes, head, isFirst }: FramePart): void {
+    if (isFirst) {
+      const correlationId = head.readInt32BE(4);
+      const { swallowing } = this.#mischief;
+      this.#isDropping = false;
+      if (swallowing && swallowing.apiKey === this.#asked.get(correlationId)) {
+        this.#isDropping = true;
+        swallowing.count += 1;
+      }
+      this.#asked.delete(correlationId);
+    }
+    if (this.#isDropping) return;
+    const { tear } = this.#mischief;
+    if (!isFirst || !tear) {
+      this.#send(bytes);
+      return;
+    }
+    this.#mischief.tear = undefined;
+    // The half has to be on its way before the connection ends, or it would be none at all.
+    this.#client.uncork();
+    this.#client.write(bytes.subarray(0, bytes.length >> 1), () => {
+      this.end();
+      tear();
+    });
+    this.#isDropping = true;
+  }
+
+  /** Bytes leave in the order in which they came, also when the delay changes between them. */
+  #send(bytes: Buffer): void {
+    const { delayMs } = this.#mischief;
+    if (delayMs > 0 || this.#later.length > 0) {
+      this.#later.push({ bytes, dueMs: performance.now() + delayMs });
+      if (this.#later.length === 1) this.#schedule();
+    } else if (this.#client.writable && !this.#client.write(bytes)) this.#server.pause();
+  }
+
+  #schedule(): void {
+    const [first] = this.#later;
+    if (!first) return;
+    const flush = () => {
+      this.#client.cork();
+      // All that are due at once: a timer for each would let no more than one a millisecond pass.
+      const now = performance.now();
+      for (let next = this.#later[0]; next && next.dueMs <= now; next = this.#later[0]) {
+        this.#later.shift();
+        if (this.#client.writable) this.#client.write(next.bytes);
+      }
+      this.#client.uncork();
+      this.#schedule();
+    };
+    this.#timer = setTimeout(flush, Math.max(0, first.dueMs - performance.now()));
+  }
 }

@@ -138,7 +138,7 @@ export class Mirror {
       isOneCluster = await isLoop(source, target, options, signal);
     }, signal);
     const positions = new Positions(target, options.emit);
-    await this.#patiently(() => positions.open(options.target, signal), signal);
+    await this.#patiently(() => positions.open(signal), signal);
     const budget = new Budget(options.bufferBytesMax, frames);
     const fetcher = this.#fetcher(source, budget, frames, signal);
     const shared: Shared = {

@@ -4,7 +4,7 @@ import {
   advanceSequence,
   brokerError,
   errorCode,
-  ForeignWriterError,
+  Fencer,
   makeCommittedFilter,
   rangeOf,
   stampBatch,
@@ -18,6 +18,7 @@ import { mirrorEvents, type Route } from "./events.ts";
 import { eventOf } from "./failures.ts";
 import { InHand, type Sent } from "./in-hand.ts";
 import { LagClock } from "./lag.ts";
+import { explainMisplaced } from "./misplaced.ts";
 import { Pace } from "./pace.ts";
 import type { PartitionPositions } from "./positions.ts";
 import { Phase, type PartitionState } from "./phase.ts";
@@ -27,6 +28,8 @@ import { shape, type Rejected } from "./shape.ts";
 import type { Shared } from "./shared.ts";
 import { takeOver } from "./take-over.ts";
 
+/** For what has an end of its own: the requests have their time-outs, the retries their number. */
+const UNTIL_DONE = new AbortController().signal;
 const RENEWAL = "the ownership is renewed";
 /** Fetched and unsent bytes of one partition at which reading pauses, and goes on again. */
 const PAUSE_BYTES = 4 << 20;
@@ -59,6 +62,7 @@ export class PartitionMirror implements Shipper {
   #bytesMax = 0;
   #positions: PartitionPositions | undefined;
   #subscription: Subscription;
+  #fencer: Fencer | undefined;
   #owner: Fence | undefined;
   #leader = -1;
   #sequence = 0;
@@ -66,6 +70,7 @@ export class PartitionMirror implements Shipper {
   /** Counts take-overs: answers to what was sent before the last one no longer matter. */
   #generation = 0;
   #isBusyWithDeadLetter = false;
+  #isMisplaced = false;
   #pausedSinceMs: number | undefined;
   /** No more is sent; what is under way is waited for. */
   #isPausing = false;
@@ -327,12 +332,7 @@ export class PartitionMirror implements Shipper {
       return;
     }
     if (answer.baseOffset !== sent.expected) {
-      const { targetTopic, partition } = this.route;
-      this.#interrupt?.(
-        new ForeignWriterError(
-          `append to ${targetTopic}-${partition}: the batch stands at offset ${answer.baseOffset}, not at ${sent.expected}: something else writes to this partition`,
-        ),
-      );
+      void this.#explain(sent.expected, answer.baseOffset);
       return;
     }
     failpoint("mirror.produce.acked");
@@ -354,6 +354,20 @@ export class PartitionMirror implements Shipper {
     this.noteEnd();
     if (this.#inHand.next?.kind === "rejected") this.#goOn();
     this.#settle();
+  }
+
+  /** A batch does not stand where it should: nothing that follows is believed either. */
+  async #explain(expected: bigint, found: bigint): Promise<void> {
+    if (this.#isMisplaced) return;
+    this.#isMisplaced = true;
+    const generation = this.#generation;
+    const { target } = this.#shared;
+    const error = await explainMisplaced(target, this.route, expected, found, UNTIL_DONE).catch(
+      (failure: unknown) => failure,
+    );
+    this.#isMisplaced = false;
+    if (generation !== this.#generation) return;
+    this.#interrupt?.(error ?? new BeginAgain(new Error("a marker stands in between")));
   }
 
   /** Sends what is next, or puts it aside when all before it is settled. */
@@ -381,12 +395,11 @@ export class PartitionMirror implements Shipper {
     this.#isBusyWithDeadLetter = true;
     const { offset, count, reason } = rejected;
     const { deadLetters, positions, emit } = this.#shared;
-    const signal = AbortSignal.timeout(120_000);
     try {
-      await deadLetters.put(this.route, rejected, signal);
+      await deadLetters.put(this.route, rejected, UNTIL_DONE);
       this.#positions?.addDeadLetter(offset, count);
       // Before anything behind it goes: a restart has to know that it is not in the target.
-      await positions.flush(signal);
+      await positions.flush(UNTIL_DONE);
       if (generation !== this.#generation) return;
       emit(mirrorEvents.deadLetter(this.route, offset, count, reason));
       this.deadLetters += 1n;
@@ -405,12 +418,16 @@ export class PartitionMirror implements Shipper {
 
   /** Fences, then finds where to go on. */
   async #takeOver(signal: AbortSignal): Promise<void> {
-    // Forgotten while it is under way: a fence with an unknown outcome must not look like a
-    // take-over by somebody else to the next one.
-    const previous = this.#owner;
+    const { target, mirrorId } = this.#shared;
+    const { sourceTopic, targetTopic, partition } = this.route;
+    this.#fencer ??= new Fencer(target, {
+      transactionalId: `${mirrorId}/${sourceTopic}/${partition}`,
+      topic: targetTopic,
+      partitions: [partition],
+    });
     this.#owner = undefined;
     const onFenced = () => this.#phase.set("RESUMING", this.reason);
-    const taken = await takeOver(this.#shared, this.route, previous, onFenced, signal);
+    const taken = await takeOver(this.#shared, this.route, this.#fencer, onFenced, signal);
     this.#positions = taken.positions;
     this.#bytesMax = this.#refusals.bytesMax(taken.bytesMax);
     this.#leader = taken.leader;

@@ -1,5 +1,5 @@
 import { failpoint, retry, type Emit } from "@hybridge/core";
-import type { ClusterOptions, PositionRun } from "@hybridge/kafka";
+import type { PositionRun } from "@hybridge/kafka";
 import {
   brokerError,
   buildBatch,
@@ -10,9 +10,10 @@ import {
   POSITIONS_TOPIC,
   produceApi,
   readProduce,
-  readStoredPositions,
+  StoredPositions,
   writeProduce,
   type Cluster,
+  type Fence,
   type PositionEntry,
 } from "@hybridge/kafka/raw";
 import { mirrorEvents } from "./events.ts";
@@ -32,6 +33,7 @@ interface Run {
   readonly targetOffset: bigint;
   count: bigint;
   epoch: number;
+  writerEpoch: number;
   readonly isDeadLetter: boolean;
 }
 
@@ -41,9 +43,17 @@ export class PartitionPositions {
   readonly runs: Run[] = [];
   readonly deadLetters: Run[] = [];
   readonly #dirty = new Set<Run>();
+  /** The producer epoch under which what is added is written down. */
+  #writerEpoch: number;
 
-  constructor(owner: PositionOwner) {
+  constructor(owner: PositionOwner, writerEpoch = -1) {
     this.owner = owner;
+    this.#writerEpoch = writerEpoch;
+  }
+
+  /** The same owner has fenced anew. */
+  renewed(writerEpoch: number): void {
+    this.#writerEpoch = writerEpoch;
   }
 
   /** Source and target offset after the last known record, and the source's leader epoch of it. */
@@ -60,8 +70,8 @@ export class PartitionPositions {
 
   /** Takes an entry that was read from the target. */
   load(entry: PositionEntry): void {
-    const { sourceOffset, targetOffset, count, epoch, isDeadLetter } = entry;
-    const run = { sourceOffset, targetOffset, count, epoch, isDeadLetter };
+    const { sourceOffset, targetOffset, count, epoch, isDeadLetter, writerEpoch } = entry;
+    const run = { sourceOffset, targetOffset, count, epoch, isDeadLetter, writerEpoch };
     (isDeadLetter ? this.deadLetters : this.runs).push(run);
   }
 
@@ -74,17 +84,19 @@ export class PartitionPositions {
     ) {
       last.count += count;
       last.epoch = epoch;
+      last.writerEpoch = this.#writerEpoch;
       this.#dirty.add(last);
       return;
     }
-    const run = { sourceOffset, targetOffset, count, epoch, isDeadLetter: false };
+    const at = { sourceOffset, targetOffset, count, epoch };
+    const run = { ...at, isDeadLetter: false, writerEpoch: this.#writerEpoch };
     this.runs.push(run);
     this.#dirty.add(run);
   }
 
   addDeadLetter(sourceOffset: bigint, count = 1): void {
     const known = { sourceOffset, targetOffset: -1n, epoch: -1, isDeadLetter: true };
-    const run = { ...known, count: BigInt(count) };
+    const run = { ...known, count: BigInt(count), writerEpoch: this.#writerEpoch };
     this.deadLetters.push(run);
     this.#dirty.add(run);
   }
@@ -137,38 +149,57 @@ export class Positions {
   readonly #emit: Emit;
   readonly #partitions = new Map<string, PartitionPositions>();
   readonly #pauses = new Map<string, number>();
-  #stored: ReadonlyMap<string, readonly PositionEntry[]> = new Map();
+  readonly #stored: StoredPositions;
   #writing: Promise<void> = Promise.resolve();
+  #reading: Promise<void> = Promise.resolve();
+  #nextReading: Promise<void> | undefined;
 
   constructor(cluster: Cluster, emit: Emit) {
     this.#cluster = cluster;
     this.#emit = emit;
+    this.#stored = new StoredPositions(cluster);
   }
 
   /** Makes the topic if need be and reads what stands in it. */
-  async open(target: ClusterOptions, signal: AbortSignal): Promise<void> {
+  async open(signal: AbortSignal): Promise<void> {
     const wanted = {
       topic: POSITIONS_TOPIC,
       partitions: 1,
       config: { "cleanup.policy": "compact", "segment.bytes": String(16 << 20) },
     };
     await makeTopic(this.#cluster, wanted, signal);
-    const { entries, pauses } = await readStoredPositions(target, signal);
-    const inOrder = entries.toSorted((a, b) => (a.sourceOffset < b.sourceOffset ? -1 : 1));
-    this.#stored = Map.groupBy(inOrder, keyOf);
-    for (const pause of pauses) this.#pauses.set(keyOf(pause), pause.sinceMs);
+    await this.readOn(signal);
+    for (const pause of this.#stored.pauses) this.#pauses.set(keyOf(pause), pause.sinceMs);
+  }
+
+  /** Reads what was written since, up to now; those who ask meanwhile share the next reading. */
+  async readOn(signal: AbortSignal): Promise<void> {
+    this.#nextReading ??= this.#reading
+      .catch(() => undefined)
+      .then(() => {
+        this.#nextReading = undefined;
+        // Not the caller's signal: others wait for the same. The requests have their time-outs.
+        this.#reading = this.#stored.readOn(new AbortController().signal);
+        return this.#reading;
+      });
+    await this.#nextReading;
+    signal.throwIfAborted();
   }
 
   /**
-   * The positions of one partition, the same ones for the same owner; entries of deleted topics of
-   * the same names are left out.
+   * The positions of one partition; entries of deleted topics of the same names are left out. What
+   * is in memory counts as long as nobody else has owned the partition since, else what was read.
    */
-  of(owner: PositionOwner): PartitionPositions {
+  of(owner: PositionOwner, fence?: Fence): PartitionPositions {
     const key = `${keyOf(owner)}/${owner.sourceTopicId}/${owner.targetTopic}/${owner.targetTopicId}`;
     const existing = this.#partitions.get(key);
-    if (existing) return existing;
-    const positions = new PartitionPositions(owner);
-    for (const entry of this.#stored.get(keyOf(owner)) ?? []) {
+    if (existing && fence?.isContinued !== false) {
+      if (fence) existing.renewed(fence.producerEpoch);
+      return existing;
+    }
+    const positions = new PartitionPositions(owner, fence?.producerEpoch);
+    const entries = this.#stored.of(owner.sourceTopic, owner.partition);
+    for (const entry of entries.toSorted((a, b) => (a.sourceOffset < b.sourceOffset ? -1 : 1))) {
       if (entry.sourceTopicId === owner.sourceTopicId && isSameTarget(entry, owner)) {
         positions.load(entry);
       }
@@ -185,7 +216,7 @@ export class Positions {
     const ends = [...this.#partitions.values()]
       .filter((former) => keyOf(former.owner) === keyOf(owner))
       .flatMap((former) => former.runs.map((run) => ({ ...former.owner, ...run })))
-      .concat(this.#stored.get(keyOf(owner)) ?? [])
+      .concat(this.#stored.of(owner.sourceTopic, owner.partition))
       .filter((run) => run.sourceTopicId !== owner.sourceTopicId && isSameTarget(run, owner))
       .filter((run) => !run.isDeadLetter)
       .map((run) => run.targetOffset + run.count);

@@ -2,10 +2,10 @@ import { failpoint } from "@hybridge/core";
 import { OffsetOutOfRangeError } from "@hybridge/kafka";
 import {
   describeTopicConfig,
-  fence,
   rangeOf,
   TopicRecreatedError,
   type Fence,
+  type Fencer,
 } from "@hybridge/kafka/raw";
 import { TargetDivergedError } from "./errors.ts";
 import { mirrorEvents, type Route } from "./events.ts";
@@ -30,32 +30,28 @@ export interface TakenOver {
  * Makes this mirror the only one that can append to a target partition, and finds the source
  * offset to go on from.
  *
- * @param previous the last fence of this process; if anybody else fenced since, it fails
+ * @param fencer this process's own for the partition: if anybody else fenced since, it fails
  * @throws FencedError, TargetDivergedError, TopicRecreatedError, OffsetOutOfRangeError
  */
 export async function takeOver(
   shared: Shared,
   route: Route,
-  previous: Fence | undefined,
+  fencer: Fencer,
   onFenced: () => void,
   signal: AbortSignal,
 ): Promise<TakenOver> {
-  const { source, target, mirrorId, batchBytesMax } = shared;
+  const { source, target, batchBytesMax } = shared;
   const { sourceTopic, targetTopic, partition } = route;
   const from = await source.topic(sourceTopic, signal);
   const to = await target.topic(targetTopic, signal);
-  const positions = shared.positions.of({
-    sourceTopic,
-    sourceTopicId: from.id,
-    targetTopic,
-    targetTopicId: to.id,
-    partition,
-  });
-  const transactionalId = `${mirrorId}/${sourceTopic}/${partition}`;
-  const at = { transactionalId, topic: targetTopic, partitions: [partition] };
-  const owner = await fence(target, at, signal, previous);
+  const owner = await fencer.take(signal);
   failpoint("mirror.fenced");
   onFenced();
+  // What another owner wrote down until the fence counts, above all which records it put aside.
+  if (!owner.isContinued) await shared.positions.readOn(signal);
+  const ids = { sourceTopicId: from.id, targetTopicId: to.id };
+  const place = { sourceTopic, targetTopic, partition, ...ids };
+  const positions = shared.positions.of(place, owner);
   const targetEnd = owner.endOffsets.get(partition) ?? 0n;
   const { next, epoch } = await resume(shared, route, positions, targetEnd, signal);
   return {

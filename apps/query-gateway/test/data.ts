@@ -121,6 +121,7 @@ export async function writeRuns(bootstrap: string, signal: AbortSignal): Promise
         targetTopic: "hybrid",
         sourceTopicId: "source",
         targetTopicId: "target",
+        writerEpoch: 0,
         epoch: -1,
         isDeadLetter: false,
       }),

@@ -1,6 +1,6 @@
 import { failpoint, retry } from "@hybridge/core";
 import type { Cluster } from "./cluster.ts";
-import { BrokerError, UnknownTopicError } from "./errors.ts";
+import { BrokerError, FencedError, UnknownTopicError } from "./errors.ts";
 import { rangeOf } from "./fetcher.ts";
 import { fetchPartition } from "./sequential.ts";
 import { batchesOf } from "./wire/batch.ts";
@@ -22,12 +22,22 @@ import {
 const TRANSACTION_TIMEOUT_MS = 60_000;
 
 export interface Fence extends ProducerIdentity {
+  /** Nobody else has owned the partitions since the last time. */
+  readonly isContinued: boolean;
   /** By partition: where the log ends behind the marker. What is below is settled for ever. */
   readonly endOffsets: ReadonlyMap<number, bigint>;
 }
 
+/** What is fenced, and under what name. */
+export interface FenceTarget {
+  readonly transactionalId: string;
+  readonly topic: string;
+  readonly partitions: readonly number[];
+}
+
 /**
- * Takes partitions over, so that no earlier owner can append any more.
+ * Takes partitions over, so that no earlier owner can append any more; as often as its owner has to
+ * recover.
  *
  * InitProducerId raises the epoch; that alone does not stop the old owner, whose batches a leader
  * accepts until it has seen the new epoch. So the partitions are added to a transaction that is
@@ -35,47 +45,109 @@ export interface Fence extends ProducerIdentity {
  * are written, hence the log is read until ours stands there. The data that follows is not
  * transactional, and needs no setting at consumers.
  *
- * @param current the identity to recover from; the call fails if somebody else took over since
- * @throws FencedError when `current` is no longer the newest owner
+ * From the second time on the last identity is named (KIP-360), so that an owner that was replaced
+ * meanwhile learns of it and does not come back. That also holds when the answer to InitProducerId
+ * was lost: the coordinator remembers the epoch before, and knows a repetition as one.
  */
-export async function fence(
-  cluster: Cluster,
-  at: { transactionalId: string; topic: string; partitions: readonly number[] },
-  signal: AbortSignal,
-  current?: ProducerIdentity,
-): Promise<Fence> {
-  const { transactionalId, topic, partitions } = at;
-  const ends = await endsOf(cluster, topic, partitions, signal);
-  const body = writeInitProducerId(transactionalId, TRANSACTION_TIMEOUT_MS, current);
-  const producer = await askCoordinator(cluster, transactionalId, signal, async (connection) => {
-    const answer = readInitProducerId(
-      await connection.request(initProducerIdApi, body, { signal }),
+export class Fencer {
+  readonly #cluster: Cluster;
+  readonly #at: FenceTarget;
+  #identity: ProducerIdentity | undefined;
+  /** Partitions were, or may have been, added to a transaction whose end is not known. */
+  #isOpen = false;
+
+  constructor(cluster: Cluster, at: FenceTarget) {
+    this.#cluster = cluster;
+    this.#at = at;
+  }
+
+  /** @throws FencedError when somebody else took over since the last time */
+  async take(signal: AbortSignal): Promise<Fence> {
+    const { topic, partitions } = this.#at;
+    const ends = await endsOf(this.#cluster, topic, partitions, signal);
+    if (this.#isOpen) await this.#close(signal);
+    const isContinued = this.#identity !== undefined;
+    const identity = await this.#initialise(signal);
+    this.#identity = identity;
+    await this.#mark(identity, signal);
+    const settled = await Promise.all(
+      partitions.map(async (partition) => {
+        const from = ends.get(partition) ?? 0n;
+        const end = await markerEnd(this.#cluster, topic, partition, from, identity, signal);
+        return [partition, end] as const;
+      }),
     );
-    check(`take over ${transactionalId}`, answer.error);
-    return { producerId: answer.producerId, producerEpoch: answer.producerEpoch };
-  });
-  await askCoordinator(cluster, transactionalId, signal, async (connection) => {
-    const add = writeAddPartitionsToTxn(transactionalId, producer, topic, partitions);
-    const added = await connection.request(addPartitionsToTxnApi, add, { signal });
-    check(`fence ${topic} for ${transactionalId}`, readAddPartitionsToTxn(added));
+    return { ...identity, isContinued, endOffsets: new Map(settled) };
+  }
+
+  async #initialise(signal: AbortSignal): Promise<ProducerIdentity> {
+    const { transactionalId } = this.#at;
+    const body = writeInitProducerId(transactionalId, TRANSACTION_TIMEOUT_MS, this.#identity);
+    return await askCoordinator(this.#cluster, transactionalId, signal, async (connection) => {
+      const answer = readInitProducerId(
+        await connection.request(initProducerIdApi, body, { signal }),
+      );
+      // The coordinator knows nothing of us any more: the next attempt is one of a newcomer.
+      if (FORGOTTEN.has(answer.error)) this.#identity = undefined;
+      check(`take over ${transactionalId}`, answer.error);
+      return { producerId: answer.producerId, producerEpoch: answer.producerEpoch };
+    });
+  }
+
+  async #mark(identity: ProducerIdentity, signal: AbortSignal): Promise<void> {
+    const { transactionalId, topic, partitions } = this.#at;
+    this.#isOpen = true;
+    await askCoordinator(this.#cluster, transactionalId, signal, async (connection) => {
+      const add = writeAddPartitionsToTxn(transactionalId, identity, topic, partitions);
+      const added = await connection.request(addPartitionsToTxnApi, add, { signal });
+      check(`fence ${topic} for ${transactionalId}`, readAddPartitionsToTxn(added));
+    });
     failpoint("kafka.fence.open");
-    const end = writeEndTxn(transactionalId, producer, false);
-    check(
-      `write the fence of ${transactionalId}`,
-      readEndTxn(await connection.request(endTxnApi, end, { signal })),
+    // Tried again by itself: to add the partitions once more after an end whose answer was an error
+    // would open a second transaction, and its marker would come behind the one that is looked for.
+    await askCoordinator(this.#cluster, transactionalId, signal, (connection) =>
+      this.#abort(connection, identity, signal),
     );
-  });
-  const settled = await Promise.all(
-    partitions.map(async (partition) => {
-      const from = ends.get(partition) ?? 0n;
-      return [
-        partition,
-        await markerEnd(cluster, topic, partition, from, producer, signal),
-      ] as const;
-    }),
-  );
-  return { ...producer, endOffsets: new Map(settled) };
+  }
+
+  async #abort(connection: Connected, identity: ProducerIdentity, signal: AbortSignal) {
+    const { transactionalId } = this.#at;
+    const end = writeEndTxn(transactionalId, identity, false);
+    const ended = await connection.request(endTxnApi, end, { signal });
+    check(`write the fence of ${transactionalId}`, readEndTxn(ended));
+    this.#isOpen = false;
+  }
+
+  /**
+   * Ends the transaction that an interrupted attempt may have left open. Otherwise the coordinator
+   * would end it, raise the epoch by that, and call us replaced.
+   */
+  async #close(signal: AbortSignal): Promise<void> {
+    const identity = this.#identity;
+    if (!identity) return;
+    try {
+      await askCoordinator(this.#cluster, this.#at.transactionalId, signal, (connection) =>
+        this.#abort(connection, identity, signal),
+      );
+    } catch (error) {
+      if (error instanceof BrokerError && error.kafkaCode === INVALID_TXN_STATE) {
+        // It was never opened.
+        this.#isOpen = false;
+        return;
+      }
+      if (!(error instanceof FencedError)) throw error;
+      // Either somebody took over, or the coordinator ended it because we were away for long: that
+      // cannot be told apart, so this is a take-over like that of a process that has just started.
+      this.#identity = undefined;
+      this.#isOpen = false;
+    }
+  }
 }
+
+/** INVALID_TXN_STATE: there is nothing to end. */
+const INVALID_TXN_STATE = 48;
+/** That, and INVALID_PRODUCER_ID_MAPPING. */
+const FORGOTTEN: ReadonlySet<number> = new Set([INVALID_TXN_STATE, 49]);
 
 type Connected = Awaited<ReturnType<Cluster["coordinator"]>>;
 

@@ -1,12 +1,15 @@
 import type { ClusterOptions, PositionRun } from "./api.ts";
+import { withCluster, type Cluster } from "./cluster.ts";
 import { MalformedError } from "./errors.ts";
-import { openReader } from "./reader.ts";
-import { partitionCount, readOffsets } from "./topics.ts";
+import { endsOf } from "./fetcher.ts";
+import { readBatches } from "./sequential.ts";
+import { errorCode } from "./wire/protocol-errors.ts";
+import { decodeRecords } from "./wire/record.ts";
 
 /**
  * The compacted topic on the target cluster that says which target offsets the source offsets
- * have. One record per run; a run that grows is written again under its key, so the newest record
- * of a key is the whole truth about that run. An entry is only ever written about records that
+ * have. One record per run and owner; a run that grows is written again under its key, so the newest
+ * record of a key is the whole truth that its owner knew about that run. An entry is only ever written about records that
  * the target has acknowledged: an old entry is shorter than the truth, never wrong.
  */
 export const POSITIONS_TOPIC = "__hybridge-positions";
@@ -18,16 +21,23 @@ export interface PositionEntry extends PositionRun {
   readonly targetTopic: string;
   readonly targetTopicId: string;
   readonly partition: number;
+  /** The producer epoch of the owner that wrote the entry; -1 when it is not known. */
+  readonly writerEpoch: number;
   /** The source's leader epoch of the last of them; -1 when it is not known. */
   readonly epoch: number;
   /** These source records were put aside as dead letters and have no target offset. */
   readonly isDeadLetter: boolean;
 }
 
-/** Key: topic/partition/source offset. Value: JSON, offsets as decimal text. */
+/**
+ * Key: topic/partition/source offset/writer epoch. Value: JSON, offsets as decimal text. The epoch
+ * keeps what an owner writes from being replaced by what a former one writes after it woke up.
+ */
 export function encodePosition(entry: PositionEntry): { key: Buffer; value: Buffer } {
   return {
-    key: Buffer.from(`${entry.sourceTopic}/${entry.partition}/${entry.sourceOffset}`),
+    key: Buffer.from(
+      `${entry.sourceTopic}/${entry.partition}/${entry.sourceOffset}/${entry.writerEpoch}`,
+    ),
     value: Buffer.from(
       JSON.stringify({
         targetTopic: entry.targetTopic,
@@ -44,13 +54,16 @@ export function encodePosition(entry: PositionEntry): { key: Buffer; value: Buff
 
 /** @throws MalformedError when somebody else writes to the topic */
 export function decodePosition(key: Buffer, value: Buffer): PositionEntry {
-  const [sourceTopic = "", partition = "", sourceOffset = ""] = key.toString().split("/");
+  const [sourceTopic = "", partition = "", sourceOffset = "", writerEpoch = "-1"] = key
+    .toString()
+    .split("/");
   try {
     const fields = JSON.parse(value.toString()) as Record<string, unknown>;
     return {
       sourceTopic,
       partition: Number(partition),
       sourceOffset: BigInt(sourceOffset),
+      writerEpoch: Number(writerEpoch),
       targetTopic: String(fields["targetTopic"]),
       targetOffset: BigInt(String(fields["targetOffset"])),
       count: BigInt(String(fields["count"])),
@@ -103,47 +116,75 @@ function decodePause(key: string, value: Buffer): PauseEntry {
   return { sourceTopic, partition: Number(partition), sinceMs: sinceMs || Date.now() };
 }
 
-/** What the positions topic holds: the newest of each key, in the order of writing. */
-export interface StoredPositions {
-  readonly entries: readonly PositionEntry[];
-  readonly pauses: readonly PauseEntry[];
-}
+/**
+ * What the positions topic holds, read from its beginning and then further on: entries by source
+ * partition, and what operators paused.
+ */
+export class StoredPositions {
+  readonly #target: Cluster;
+  readonly #entries = new Map<string, Map<string, PositionEntry>>();
+  readonly #pauses = new Map<string, PauseEntry>();
+  #next = 0n;
 
-/** Reads the positions topic to its end as of now; empty when there is no such topic. */
-export async function readStoredPositions(
-  target: ClusterOptions,
-  signal: AbortSignal,
-): Promise<StoredPositions> {
-  if ((await partitionCount(target, POSITIONS_TOPIC, signal)) === undefined) {
-    return { entries: [], pauses: [] };
+  constructor(target: Cluster) {
+    this.#target = target;
   }
-  const end = (await readOffsets(target, POSITIONS_TOPIC, signal)).get(0)?.end ?? 0n;
-  const newest = new Map<string, PositionEntry | PauseEntry>();
-  const done = new AbortController();
-  const reader = openReader({
-    cluster: target,
-    topic: POSITIONS_TOPIC,
-    positions: new Map([[0, "earliest" as const]]),
-    signal: AbortSignal.any([signal, done.signal]),
-  });
-  for await (const { records, nextOffset } of reader) {
-    for (const { key, value } of records) {
-      if (key === null) continue;
-      const name = key.toString();
-      // Also before it is set again: a map keeps the place of the first time.
-      newest.delete(name);
-      if (value === null) continue;
-      const entry = isPauseKey(name) ? decodePause(name, value) : decodePosition(key, value);
-      newest.set(name, entry);
+
+  get pauses(): readonly PauseEntry[] {
+    return [...this.#pauses.values()];
+  }
+
+  /** The entries of one source partition, in the order of writing. */
+  of(sourceTopic: string, partition: number): readonly PositionEntry[] {
+    return [...(this.#entries.get(`${sourceTopic}/${partition}`)?.values() ?? [])];
+  }
+
+  /** The entries of all partitions of a source topic, in the order of writing per partition. */
+  ofTopic(sourceTopic: string): readonly PositionEntry[] {
+    const lists = [...this.#entries].filter(([key]) => key.startsWith(`${sourceTopic}/`));
+    return lists.flatMap(([, entries]) => [...entries.values()]);
+  }
+
+  /**
+   * Reads to the end as of now; nothing when there is no such topic.
+   *
+   * @throws MalformedError when somebody else writes to the topic
+   */
+  async readOn(signal: AbortSignal): Promise<void> {
+    const [topic] = (await this.#target.describe([POSITIONS_TOPIC], signal)).topics;
+    if (topic?.error === errorCode.unknownTopicOrPartition) return;
+    const to = (await endsOf(this.#target, POSITIONS_TOPIC, signal)).get(0) ?? 0n;
+    const at = { topic: POSITIONS_TOPIC, partition: 0, from: this.#next, to, committedOnly: true };
+    for await (const batch of readBatches(this.#target, at, signal)) {
+      batch.verify(`${POSITIONS_TOPIC}-0`);
+      for (const { key, value, offset } of decodeRecords(batch)) {
+        if (key !== null && offset >= this.#next) this.#take(key, value);
+      }
+      this.#next = batch.lastOffset + 1n;
     }
-    if (nextOffset >= end) done.abort();
   }
-  signal.throwIfAborted();
-  const all = [...newest.values()];
-  return {
-    entries: all.filter((entry) => "sourceOffset" in entry),
-    pauses: all.filter((entry) => "sinceMs" in entry),
-  };
+
+  #take(key: Buffer, value: Buffer | null): void {
+    const name = key.toString();
+    if (isPauseKey(name)) {
+      const at = name.slice(0, -PAUSED.length - 1);
+      if (value === null) this.#pauses.delete(at);
+      else this.#pauses.set(at, decodePause(name, value));
+      return;
+    }
+    if (value === null) return;
+    const entry = decodePosition(key, value);
+    const place = `${entry.sourceTopic}/${entry.partition}`;
+    const entries = this.#entries.get(place) ?? new Map<string, PositionEntry>();
+    this.#entries.set(place, entries);
+    const run = `${entry.sourceTopicId}/${entry.targetTopicId}/${entry.sourceOffset}`;
+    const known = entries.get(run);
+    // A map keeps the place of the first time: what was written last has to stand last.
+    entries.delete(run);
+    // What a former owner writes late is shorter than what its successor knows of the same run.
+    const isShorter = known?.targetOffset === entry.targetOffset && known.count > entry.count;
+    entries.set(run, isShorter ? known : entry);
+  }
 }
 
 /**
@@ -156,8 +197,11 @@ export async function readPositions(
   signal: AbortSignal,
 ): Promise<ReadonlyMap<number, readonly PositionRun[]>> {
   const runs = new Map<number, PositionRun[]>();
-  const { entries } = await readStoredPositions(target, signal);
-  const named = entries.filter((entry) => entry.sourceTopic === sourceTopic);
+  const named = await withCluster(target, signal, async (cluster) => {
+    const stored = new StoredPositions(cluster);
+    await stored.readOn(signal);
+    return stored.ofTopic(sourceTopic);
+  });
   // Whoever wrote last writes about the topic that exists.
   const newest = new Map(named.map((entry) => [entry.partition, entry]));
   const mine = named.filter((entry) => {

@@ -9,13 +9,13 @@ export {
   TopicRecreatedError,
   UnsupportedBrokerError,
 } from "./errors.ts";
-export { fence, type Fence } from "./fence.ts";
+export { Fencer, type Fence } from "./fence.ts";
 export { endsOf, Fetcher, rangeOf, type Fetched, type Subscription } from "./fetcher.ts";
 export {
   encodePause,
   encodePosition,
   POSITIONS_TOPIC,
-  readStoredPositions,
+  StoredPositions,
   type PositionEntry,
 } from "./positions.ts";
 export { readBatches } from "./sequential.ts";

@@ -2,7 +2,7 @@ import { retry } from "@hybridge/core";
 import type { FencedWriter, FencedWriterOptions, OpenFencedWriter, RecordToSend } from "./api.ts";
 import { Cluster } from "./cluster.ts";
 import { FencedError, ForeignWriterError } from "./errors.ts";
-import { fence, type Fence } from "./fence.ts";
+import { Fencer, type Fence } from "./fence.ts";
 import { advanceSequence, buildBatch } from "./wire/batch.ts";
 import { codecNames, compress } from "./wire/compression.ts";
 import { produceApi, readProduce, writeProduce } from "./wire/produce.ts";
@@ -14,7 +14,8 @@ const PRODUCE_TIMEOUT_MS = 30_000;
 export const openFencedWriter: OpenFencedWriter = async (options) => {
   const cluster = new Cluster(options.cluster);
   try {
-    const owner = await retry(() => fence(cluster, options, options.signal), {
+    const fencer = new Fencer(cluster, options);
+    const owner = await retry(() => fencer.take(options.signal), {
       signal: options.signal,
       maxMs: 2_000,
     });

@@ -1,105 +1,52 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { HybridgeError } from "@hybridge/core";
-import { randomRecords, seededRandom } from "../src/testing/workload.ts";
-import { batchesOf, buildBatch } from "../src/wire/batch.ts";
-import { compress } from "../src/wire/compression.ts";
-import { readFetch } from "../src/wire/fetch.ts";
+import { MalformedError } from "../src/errors.ts";
+import { seededRandom } from "../src/testing/workload.ts";
+import { compress, decompress } from "../src/wire/compression.ts";
 import { FrameAssembler } from "../src/wire/frames.ts";
-import { readMetadata } from "../src/wire/metadata.ts";
-import { readProduce } from "../src/wire/produce.ts";
-import { scanRecords } from "../src/wire/raw-record.ts";
-import { ProtocolReader } from "../src/wire/reader.ts";
-import { decodeRecords, encodeRecords } from "../src/wire/record.ts";
-import { ProtocolWriter } from "../src/wire/writer.ts";
+import { fuzz } from "./fuzz/run.ts";
+import type { AttackName } from "./fuzz/attacks.ts";
 
-// KAFKA_FUZZ_FRAMES=1000000 is the long run; what is here takes a fraction of a second.
-const FRAMES = Number(process.env["KAFKA_FUZZ_FRAMES"] ?? 2_000);
+// The long run is fuzz.it.test.ts; what is here takes a second.
+const FRAMES = 3_000;
+const LZ4_HEADER_BYTES = 7;
 
-function goodFetch(records: Buffer): Buffer {
-  const body = new ProtocolWriter().i32(0).i16(0).i32(77);
-  body.array([0], (topic) => {
-    topic.uuid("ab".repeat(16)).array([0], (item) => {
-      item.i32(3).i16(0).i64(50n).i64(50n).i64(0n);
-      item.array([1n], (entry, id) => entry.i64(id).i64(7n).noTags());
-      item.i32(-1).compactBytes(records).noTags();
-    });
-    topic.noTags();
-  });
-  return Buffer.concat(body.noTags().chunks());
-}
+const claims: Readonly<Record<AttackName, string>> = {
+  fetch: "damaged fetch answers raise typed errors or hold what was written",
+  records: "damaged batches raise typed errors even when nobody checks the sum",
+  answers: "damaged and random answers of every other kind raise typed errors or are read",
+  stream: "a damaged stream of frames gives those before the damage and then a typed error",
+};
 
-function goodBatch(codec: number, seed: number): Buffer {
-  const list = randomRecords(seededRandom(seed), 20, 1_700_000_000_000);
-  const base = list[0]?.timestampMs ?? 0;
-  return buildBatch(compress(codec, encodeRecords(list, base)), {
-    producerId: 4n,
-    producerEpoch: 0,
-    baseSequence: 0,
-    codec,
-    count: list.length,
-    baseTimestamp: BigInt(base),
-    maxTimestamp: BigInt(base + 20),
+for (const [name, claim] of Object.entries(claims)) {
+  test(claim, () => {
+    const count = fuzz({ frames: FRAMES, seed: 4711, only: name as AttackName });
+    assert.ok(count.refused > 0 && count.read > 0);
+    if (name !== "answers") assert.ok(count.compared > 0);
   });
 }
 
-test("damaged fetch answers raise typed errors or are caught by the checksum", () => {
-  const random = seededRandom(20_261_123);
-  const batches = [0, 1, 2, 3, 4].map((codec) => goodBatch(codec, codec + 1));
-  const frames = batches.map((batch) => goodFetch(batch));
-  const originals = new Set(batches.map((batch) => batch.readUInt32BE(17)));
-  for (let count = 0; count < FRAMES; count++) {
-    const good = frames[count % frames.length] ?? Buffer.alloc(0);
-    let frame = Buffer.from(good);
-    for (let flips = 0; flips <= random() * 3; flips++) {
-      frame[Math.floor(random() * frame.length)] = Math.floor(random() * 256);
-    }
-    if (random() < 0.2) frame = frame.subarray(0, Math.floor(random() * frame.length));
-    try {
-      for (const answer of readFetch(new ProtocolReader(frame)).partitions) {
-        for (const batch of batchesOf(answer.records)) {
-          batch.verify("fuzz");
-          // Whoever passes the checksum is one of the batches that went in, but for the bytes
-          // outside of it: offset, epoch.
-          assert.ok(originals.has(batch.crc));
-          decodeRecords(batch);
-        }
-      }
-    } catch (error) {
-      assert.ok(error instanceof HybridgeError, `frame ${count}: ${String(error)}`);
-    }
-  }
-});
-
-test("damaged records raise typed errors even when nobody checks the sum", () => {
-  const random = seededRandom(4711);
-  const good = [0, 1, 2, 3, 4].map((codec) => goodBatch(codec, codec + 10));
-  for (let count = 0; count < FRAMES; count++) {
-    const bytes = Buffer.from(good[count % good.length] ?? Buffer.alloc(61));
-    bytes[21 + Math.floor(random() * (bytes.length - 21))] = Math.floor(random() * 256);
-    for (const decode of [decodeRecords, scanRecords]) {
-      try {
-        for (const batch of batchesOf(bytes)) decode(batch);
-      } catch (error) {
-        assert.ok(error instanceof HybridgeError, `batch ${count}: ${String(error)}`);
-      }
-    }
-  }
-});
-
-test("random bytes are no metadata and no produce answer", () => {
-  const random = seededRandom(99);
-  for (let count = 0; count < FRAMES; count++) {
-    const frame = Buffer.from(
-      Array.from({ length: Math.floor(random() * 80) }, () => random() * 256),
-    );
-    for (const read of [readMetadata, readProduce]) {
-      try {
-        read(new ProtocolReader(frame));
-      } catch (error) {
-        assert.ok(error instanceof HybridgeError, `frame ${count}: ${String(error)}`);
-      }
-    }
+test("what unpacks to more than half a gibibyte is refused before it takes the memory", () => {
+  // 64 MiB of nothing in LZ4, its blocks ten times.
+  const part = compress(3, Buffer.alloc(64 << 20));
+  const blocks = part.subarray(LZ4_HEADER_BYTES, -4);
+  const bombs: readonly (readonly [number, Buffer])[] = [
+    [
+      3,
+      Buffer.concat([
+        part.subarray(0, LZ4_HEADER_BYTES),
+        ...Array<Buffer>(10).fill(blocks),
+        Buffer.alloc(4),
+      ]),
+    ],
+    // A snappy block of 9 bytes that says it will be 268,435,455.
+    [2, Buffer.from("ffffff7f00aabbccdd", "hex")],
+  ];
+  for (const [codec, bytes] of bombs) {
+    const before = process.resourceUsage().maxRSS;
+    assert.throws(() => decompress(codec, bytes), MalformedError);
+    // Kibibytes: far less than either would have taken.
+    assert.ok(process.resourceUsage().maxRSS - before < 100 * 1024);
   }
 });
 

@@ -12,6 +12,7 @@ const entry = {
   sourceOffset: 12n,
   targetOffset: 2n ** 53n + 1n,
   count: 7n,
+  writerEpoch: 6,
   epoch: 4,
   isDeadLetter: false,
 };

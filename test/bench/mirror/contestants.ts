@@ -1,125 +1,115 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
-import { closeSync, mkdirSync, openSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { closeSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { cacheDir } from "@hybridge/local";
-import type { Shape } from "./shapes.ts";
+import { javaProgram, kafkaJars } from "./machine.ts";
+import { writeMirrorMakerConfig, type MirrorMakerAim } from "./mirror-maker.ts";
 
-/** A mirror at work. */
+/** A mirror at work. Leaving its scope stops it. */
 export interface Contestant extends AsyncDisposable {
+  readonly name: "MirrorMaker 2" | "Hybridge";
   readonly pid: number;
   readonly targetTopic: string;
+  /** Offsets of a target partition that hold no record: never more in a run without faults. */
+  readonly fencesPerPartition: number;
+  /** Aborted, with the reason, when it ends by itself. */
+  readonly ended: AbortSignal;
 }
 
 export interface Contest {
+  /** host:port */
   readonly source: string;
   readonly target: string;
   readonly topic: string;
-  readonly shape: Shape;
-  readonly round: number;
+  /** What tells this run from the others over the same topic. */
+  readonly run: string;
   readonly dir: string;
 }
 
+const STOP_MS = 20_000;
+/**
+ * The process must not outlive us, not even when we are killed: a shell in its group waits at a
+ * pipe that only we hold, and kills the group when it closes. The other becomes the program itself.
+ */
+const LEASHED = `(read -r _ <&3; kill -KILL -$$) </dev/null >/dev/null 2>&1 &
+exec "$@" 3<&-`;
+
 export function startHybridge(contest: Contest): Contestant {
-  const { source, target, topic, round, dir } = contest;
+  const { source, target, topic, run, dir } = contest;
   const main = fileURLToPath(new URL("../../../apps/mirror/src/main.ts", import.meta.url));
-  const prefix = `hybridge-${round}-`;
+  const prefix = `hybridge-${run}-`;
   const env = {
     HYBRIDGE_SOURCE_BOOTSTRAP: source,
     HYBRIDGE_TARGET_BOOTSTRAP: target,
     HYBRIDGE_TOPICS: topic,
     HYBRIDGE_TARGET_PREFIX: prefix,
-    HYBRIDGE_MIRROR_ID: `bench-${topic}-${round}`,
+    HYBRIDGE_MIRROR_ID: `bench-${run}`,
+    ...hybridgeSettings(),
   };
   const args = ["--conditions=@hybridge/source", "--import", "@hybridge/tracing/preload", main];
-  const given = Object.entries(process.env).filter(([name]) => name.startsWith("HYBRIDGE_"));
-  return run(process.execPath, args, { ...env, ...Object.fromEntries(given) }, dir, {
-    name: `hybridge-${topic}-${round}`,
+  return start(process.execPath, args, env, join(dir, `hybridge-${topic}-${run}.log`), {
+    name: "Hybridge",
     targetTopic: prefix + topic,
+    fencesPerPartition: 1,
   });
 }
 
-/**
- * MirrorMaker 2 of the brokers' own version, in dedicated mode, tuned for throughput: large
- * fetches, large batches in the source's compression, as many tasks as the machine has cores, one
- * GiB of heap, and nothing that it would do beside mirroring.
- */
-export function startMirrorMaker(contest: Contest): Contestant {
-  const { source, target, topic, shape, round, dir } = contest;
-  const alias = `mm2${round}`;
-  mkdirSync(dir, { recursive: true });
-  const file = join(dir, `mm2-${topic}-${round}.properties`);
-  const settings = {
-    clusters: `${alias}, target`,
-    [`${alias}.bootstrap.servers`]: source,
-    "target.bootstrap.servers": target,
-    [`${alias}->target.enabled`]: "true",
-    [`${alias}->target.topics`]: topic,
-    [`target->${alias}.enabled`]: "false",
-    "tasks.max": "2",
-    "replication.factor": "1",
-    "offset-syncs.topic.replication.factor": "1",
-    "checkpoints.topic.replication.factor": "1",
-    "heartbeats.topic.replication.factor": "1",
-    "config.storage.replication.factor": "1",
-    "offset.storage.replication.factor": "1",
-    "status.storage.replication.factor": "1",
-    "emit.heartbeats.enabled": "false",
-    "emit.checkpoints.enabled": "false",
-    "sync.topic.configs.enabled": "false",
-    "sync.topic.acls.enabled": "false",
-    "refresh.topics.interval.seconds": "5",
-    "dedicated.mode.enable.internal.rest": "false",
-    [`${alias}.consumer.max.poll.records`]: "20000",
-    [`${alias}.consumer.fetch.max.bytes`]: "52428800",
-    [`${alias}.consumer.max.partition.fetch.bytes`]: "4194304",
-    [`${alias}.consumer.fetch.min.bytes`]: "1",
-    [`${alias}.consumer.receive.buffer.bytes`]: "1048576",
-    "target.producer.batch.size": "262144",
-    "target.producer.linger.ms": "20",
-    "target.producer.buffer.memory": "134217728",
-    "target.producer.max.request.size": "4194304",
-    "target.producer.compression.type": shape.compression,
-    "target.producer.send.buffer.bytes": "1048576",
-  };
-  const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
-  writeFileSync(file, `${lines.join("\n")}\n`);
-  const args = [
-    "-Xmx1g",
-    "-XX:+UseG1GC",
-    "-cp",
-    join(cacheDir(), "components/kafka/*"),
-    "org.apache.kafka.connect.mirror.MirrorMaker",
-    file,
-  ];
-  return run("java", args, {}, dir, {
-    name: `mm2-${topic}-${round}`,
-    targetTopic: `${alias}.${topic}`,
+/** Those of the benchmark's own environment: to try one out. */
+export function hybridgeSettings(): Record<string, string> {
+  const given = Object.entries(process.env).filter(([name]) => name.startsWith("HYBRIDGE_"));
+  return Object.fromEntries(given.map(([name, value]) => [name, value ?? ""]));
+}
+
+export function startMirrorMaker(contest: Contest, aim: MirrorMakerAim): Contestant {
+  const alias = `mm2-${contest.run}`;
+  const file = writeMirrorMakerConfig({ ...contest, alias }, aim);
+  const jvm = ["-Xmx1g", "-XX:+UseG1GC", "-cp", kafkaJars()];
+  const args = [...jvm, "org.apache.kafka.connect.mirror.MirrorMaker", file];
+  const log = join(contest.dir, `mm2-${contest.topic}-${contest.run}.log`);
+  return start(javaProgram(), args, {}, log, {
+    name: "MirrorMaker 2",
+    targetTopic: `${alias}.${contest.topic}`,
+    fencesPerPartition: 0,
   });
 }
 
-function run(
+function start(
   command: string,
   args: readonly string[],
   env: Record<string, string>,
-  dir: string,
-  { name, targetTopic }: { name: string; targetTopic: string },
+  logFile: string,
+  about: Pick<Contestant, "name" | "targetTopic" | "fencesPerPartition">,
 ): Contestant {
-  mkdirSync(dir, { recursive: true });
-  const log = openSync(join(dir, `${name}.log`), "w");
-  const child: ChildProcess = spawn(command, args, {
+  mkdirSync(join(logFile, ".."), { recursive: true });
+  const log = openSync(logFile, "w");
+  const child = spawn("/bin/sh", ["-c", LEASHED, about.name, command, ...args], {
     env: { PATH: process.env["PATH"] ?? "", ...env },
-    stdio: ["ignore", log, log],
+    stdio: ["ignore", log, log, "pipe"],
+    // Not in our process group: Ctrl-C is for us, and we stop it.
+    detached: true,
   });
   closeSync(log);
-  const ended = once(child, "exit");
+  const ended = new AbortController();
+  let isStopping = false;
+  const gone = new Promise<void>((resolve) => {
+    const end = (how: string) => {
+      resolve();
+      if (!isStopping) ended.abort(new Error(`${about.name} ended by itself (${how}): ${logFile}`));
+    };
+    child.once("error", (error) => end(error.message));
+    child.once("exit", (code, signal) => end(signal ?? `exit code ${code}`));
+  });
   return {
+    ...about,
     pid: child.pid ?? 0,
-    targetTopic,
+    ended: ended.signal,
     async [Symbol.asyncDispose]() {
+      isStopping = true;
       child.kill("SIGTERM");
-      await ended;
+      const timer = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
+      await gone;
+      clearTimeout(timer);
+      child.stdio[3]?.destroy();
     },
   };
 }

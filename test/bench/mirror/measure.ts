@@ -1,106 +1,107 @@
-import { readFileSync } from "node:fs";
-import { crc32 } from "node:zlib";
-import { openReader, partitionCount, readOffsets, type ClusterOptions } from "@hybridge/kafka";
-import { PARTITIONS } from "./shapes.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Cluster, endsOf } from "@hybridge/kafka/raw";
+import type { ProxiedCluster } from "../../support/proxied-cluster.ts";
+import type { Contestant } from "./contestants.ts";
+import { cpuSeconds, rssPeakMb } from "./process-usage.ts";
+import type { Progress } from "./progress.ts";
+import type { Filled } from "./shapes.ts";
 
 /** One run of one mirror over one topic. */
 export interface Measured {
   readonly recordsPerSecond: number;
+  /** Of the mirror, per GB of keys and values. */
   readonly cpuSecondsPerGb: number;
   readonly rssPeakMb: number;
-  readonly digest: string;
+  /** Of the brokers: what they have to do for the mirror, and often what bounds it. */
+  readonly sourceCpuSecondsPerGb: number;
+  readonly targetCpuSecondsPerGb: number;
 }
 
-const TICKS_PER_SECOND = 100;
+/** A tenth of a second of a fast mirror is still four looks. */
+const LOOK_EVERY_MS = 25;
 const PATIENCE_MS = 10 * 60_000;
+/** Less than this would be a measurement of the end only. */
+const SHARE_LEAST = 0.3;
+
+/** What is counted, at one moment. */
+interface Moment {
+  readonly atMs: number;
+  readonly count: number;
+  readonly cpu: number;
+  readonly sourceCpu: number;
+  readonly targetCpu: number;
+}
 
 /**
  * Watches a mirror at work: from the first record in the target, so that no start-up counts, to
  * the last. CPU is that of the process, user and system; the peak is the kernel's high-water mark.
  */
 export async function measure(
-  options: {
-    target: ClusterOptions;
-    topic: string;
-    pid: number;
-    records: number;
-    bytes: number;
+  at: {
+    readonly source: ProxiedCluster;
+    readonly target: ProxiedCluster;
+    readonly mirror: Contestant;
+    readonly filled: Filled;
+    readonly progress: Progress;
   },
   signal: AbortSignal,
-): Promise<Omit<Measured, "digest">> {
-  const { pid, records, bytes } = options;
-  const deadline = Date.now() + PATIENCE_MS;
-  let first: { at: number; count: number; cpu: number } | undefined;
+): Promise<Measured> {
+  const { source, target, mirror, filled, progress } = at;
+  const { records, bytes } = filled;
+  const deadlineMs = performance.now() + PATIENCE_MS;
+  // One connection and one small request at a time: whoever watches takes from the same cores.
+  await using cluster = new Cluster(target.direct);
+  let first: Moment | undefined;
   for (;;) {
-    const count = await countIn(options.target, options.topic, signal);
-    const now = { at: performance.now(), count, cpu: cpuSeconds(pid) };
+    const count = await countIn(cluster, mirror, signal);
+    const now: Moment = {
+      atMs: performance.now(),
+      count,
+      cpu: cpuSeconds(mirror.pid),
+      sourceCpu: cpuSeconds(source.kafka.pid),
+      targetCpu: cpuSeconds(target.kafka.pid),
+    };
     if (count > 0) first ??= now;
+    progress.doing(mirror.targetTopic, `: ${count} of ${records} records are in the target`);
     if (first && count >= records) {
       const share = (records - first.count) / records;
-      if (share < 0.3)
-        throw new Error("too few records: most of them were through at the first look");
-      return {
-        recordsPerSecond: (records - first.count) / ((now.at - first.at) / 1000),
-        cpuSecondsPerGb: (now.cpu - first.cpu) / ((bytes * share) / 1e9),
-        rssPeakMb: rssPeakMb(pid),
-      };
+      if (share < SHARE_LEAST) {
+        const through = Math.round((1 - share) * 100);
+        throw new Error(
+          `${mirror.targetTopic}: ${through} % of the records were through at the first look; give more --records`,
+        );
+      }
+      progress.done();
+      return between(first, now, (bytes * share) / 1e9, rssPeakMb(mirror.pid));
     }
-    if (Date.now() > deadline) throw new Error(`only ${count} of ${records} records came`);
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    if (now.atMs > deadlineMs) {
+      throw new Error(`${mirror.targetTopic}: only ${count} of ${records} records came`);
+    }
+    await sleep(LOOK_EVERY_MS, undefined, { signal });
   }
 }
 
-async function countIn(target: ClusterOptions, topic: string, signal: AbortSignal) {
-  if ((await partitionCount(target, topic, signal)) === undefined) return 0;
-  // Fences take an offset each: never more than one per partition in a run without faults.
-  const offsets = await readOffsets(target, topic, signal);
-  let count = 0;
-  for (const { start, end } of offsets.values()) count += Number(end - start);
-  return topic.startsWith("hybridge-") ? Math.max(0, count - PARTITIONS) : count;
+function between(first: Moment, last: Moment, gb: number, rssPeak: number): Measured {
+  return {
+    recordsPerSecond: (last.count - first.count) / ((last.atMs - first.atMs) / 1000),
+    cpuSecondsPerGb: (last.cpu - first.cpu) / gb,
+    rssPeakMb: rssPeak,
+    sourceCpuSecondsPerGb: (last.sourceCpu - first.sourceCpu) / gb,
+    targetCpuSecondsPerGb: (last.targetCpu - first.targetCpu) / gb,
+  };
 }
 
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
-    .replace(/^.*\) /, "")
-    .split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-}
-
-function rssPeakMb(pid: number): number {
-  const line = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
-  return Number(line?.[1] ?? 0) / 1024;
-}
-
-/** Count and content of a topic, in order per partition, whatever its batches are like. */
-export async function digestOf(
-  cluster: ClusterOptions,
-  topic: string,
+async function countIn(
+  target: Cluster,
+  { targetTopic, fencesPerPartition }: Contestant,
   signal: AbortSignal,
-): Promise<string> {
-  const ranges = await readOffsets(cluster, topic, signal);
-  const sums = new Map<number, { count: number; crc: number }>();
-  const open = new Set([...ranges].filter(([, { start, end }]) => end > start).map(([p]) => p));
-  const done = new AbortController();
-  const reader = openReader({
-    cluster,
-    topic,
-    positions: new Map([...open].map((partition) => [partition, "earliest" as const])),
-    signal: AbortSignal.any([signal, done.signal]),
-  });
-  for await (const { partition, records, nextOffset } of reader) {
-    const sum = sums.get(partition) ?? { count: 0, crc: 0 };
-    sums.set(partition, sum);
-    for (const { key, value } of records) {
-      sum.count += 1;
-      if (key) sum.crc = crc32(key, sum.crc);
-      if (value) sum.crc = crc32(value, sum.crc);
-    }
-    if (nextOffset >= (ranges.get(partition)?.end ?? 0n)) open.delete(partition);
-    if (open.size === 0) done.abort();
+): Promise<number> {
+  const known =
+    target.known(targetTopic) ?? (await target.describe([targetTopic], signal)).topics[0];
+  if (known?.error !== 0) return 0;
+  let count = 0;
+  for (const end of (await endsOf(target, targetTopic, signal)).values()) {
+    count += Math.max(0, Number(end) - fencesPerPartition);
   }
-  signal.throwIfAborted();
-  return [...sums]
-    .sort(([a], [b]) => a - b)
-    .map(([partition, { count, crc }]) => `${partition}:${count}:${crc.toString(16)}`)
-    .join(" ");
+  return count;
 }

@@ -1,6 +1,8 @@
-import type { ClusterOptions, RecordToSend } from "@hybridge/kafka";
-import { ensureTopic } from "@hybridge/kafka";
-import { produceBatches, seededRandom, type Random } from "@hybridge/kafka/testing";
+import { ensureTopic, type ClusterOptions } from "@hybridge/kafka";
+import { buildBatch, compress, encodeRecords } from "@hybridge/kafka/raw";
+import { seededRandom } from "@hybridge/kafka/testing";
+import { BatchWriter } from "./batch-writer.ts";
+import { makePosts, RECORD_BYTES } from "./posts.ts";
 
 /** What the source's batches are like. */
 export interface Shape {
@@ -21,58 +23,88 @@ export const shapes: readonly Shape[] = [
 ];
 
 export const PARTITIONS = 6;
-/** A post with its envelope, about; what the first measurements used. */
-const RECORD_BYTES = 722;
-/** So much smaller does lz4 make posts like these. */
-const LZ4_RATIO = 0.45;
 
-/** Fills a topic with posts in batches of one shape. @returns records and their bytes */
-export async function fillTopic(
-  cluster: ClusterOptions,
-  topic: string,
-  shape: Shape,
-  wanted: number,
-  signal: AbortSignal,
-): Promise<{ records: number; bytes: number }> {
-  await ensureTopic(cluster, { topic, partitions: PARTITIONS }, signal);
-  const random = seededRandom(42);
-  const ratio = shape.compression === "none" ? 1 : LZ4_RATIO;
-  const perBatch = Math.max(1, Math.round(shape.batchBytes / ratio / RECORD_BYTES));
-  const perPartition = Math.ceil(wanted / PARTITIONS / perBatch);
-  const variants = Array.from({ length: 8 }, () => posts(random, perBatch));
-  let bytes = 0;
-  await Promise.all(
-    Array.from({ length: PARTITIONS }, async (_, partition) => {
-      const lists = Array.from({ length: perPartition }, (__, index) => {
-        return variants[(index + partition) % variants.length] ?? [];
-      });
-      for (const list of lists) for (const { value } of list) bytes += value?.length ?? 0;
-      const at = { topic, partition, compression: shape.compression };
-      await produceBatches(cluster, at, lists, signal);
-    }),
-  );
-  return { records: perPartition * perBatch * PARTITIONS, bytes };
+/** Batch codes of the protocol. */
+export const codec = { none: 0, lz4: 3 } as const;
+
+const VARIANTS = 8;
+const NOBODY = { producerId: -1n, producerEpoch: -1, baseSequence: -1 } as const;
+/** More would make a request that the broker has to look for memory for. */
+const REQUEST_BYTES = 1 << 20;
+
+export interface Filled {
+  readonly records: number;
+  /** Of keys and values. */
+  readonly bytes: number;
+  /** As the log has it. */
+  readonly logBytes: number;
 }
 
-const WORDS =
-  "the of and to in is you that it he was for on are as with his they at be this have from or one had by word but not what all were we when your can said there use an each which she do how their if will up other about out many then them these so some her would make like him into time has look two more write go see number no way could people my than first water been call who oil its now find long down day did get come made may part".split(
-    " ",
-  );
+export interface Filling {
+  readonly topic: string;
+  readonly partitions: number;
+  readonly shape: Pick<Shape, "batchBytes" | "compression">;
+  /** In all partitions together; rounded up to whole batches. */
+  readonly records: number;
+}
 
-function posts(random: Random, count: number): RecordToSend[] {
-  const now = Date.now();
-  return Array.from({ length: count }, (_, index) => {
-    const id = String(Math.floor(random() * 1e15));
-    const text = Array.from(
-      { length: 22 },
-      () => WORDS[Math.floor(random() * WORDS.length)] ?? "",
-    ).join(" ");
-    const user = { id: Math.floor(random() * 1e9), name: `user${Math.floor(random() * 1e6)}` };
-    const counts = { retweets: Math.floor(random() * 1e4), likes: Math.floor(random() * 1e4) };
-    const post = { id, text, user, ...counts, lang: "en", created_at: new Date(now).toISOString() };
-    const json = JSON.stringify(post);
-    const padding = Array.from({ length: 40 }, () => Math.floor(random() * 1e8)).join("-");
-    const value = Buffer.from(`${json.slice(0, -1)},"entities":"${padding}"}`).subarray(0, 700);
-    return { key: Buffer.from(id), value, headers: [], timestampMs: now + index };
+/**
+ * Fills a topic with posts in batches of one shape. A few batches are packed once and repeated, as
+ * packing all of them would take longer than mirroring them; each has times of its own, which are
+ * in the digest, so that none can be taken for another.
+ */
+export async function fillTopic(
+  cluster: ClusterOptions,
+  filling: Filling,
+  signal: AbortSignal,
+): Promise<Filled> {
+  const { topic, partitions, shape, records } = filling;
+  await ensureTopic(cluster, { topic, partitions }, signal);
+  const perBatch = recordsPerBatch(shape);
+  const perPartition = Math.ceil(records / partitions / perBatch);
+  const random = seededRandom(42);
+  const fromMs = Date.now() - 3_600_000;
+  const variants = Array.from({ length: VARIANTS }, () => {
+    const posts = makePosts(random, perBatch, 0);
+    return {
+      payload: compress(codec[shape.compression], encodeRecords(posts, 0)),
+      bytes: posts.reduce((sum, { key, value }) => sum + sizeOf(key) + sizeOf(value), 0),
+    };
   });
+  const filled = { records: perPartition * perBatch * partitions, bytes: 0, logBytes: 0 };
+  await using writer = await BatchWriter.open(cluster, topic, signal);
+  for (let index = 0; index < perPartition; index++) {
+    let request = [];
+    let requestBytes = 0;
+    for (let partition = 0; partition < partitions; partition++) {
+      const variant = variants[(index + partition) % VARIANTS];
+      if (!variant) continue;
+      const baseTimestamp = BigInt(fromMs + index * perBatch);
+      const batch = buildBatch(variant.payload, {
+        ...NOBODY,
+        codec: codec[shape.compression],
+        count: perBatch,
+        baseTimestamp,
+        maxTimestamp: baseTimestamp + BigInt(perBatch - 1),
+      });
+      filled.bytes += variant.bytes;
+      filled.logBytes += batch.length;
+      request.push({ topic, partition, batch });
+      requestBytes += batch.length;
+      if (requestBytes < REQUEST_BYTES && partition < partitions - 1) continue;
+      await writer.append(request, signal);
+      request = [];
+      requestBytes = 0;
+    }
+  }
+  await writer.flush(signal);
+  return filled;
+}
+
+export function recordsPerBatch(shape: Pick<Shape, "batchBytes" | "compression">): number {
+  return Math.max(1, Math.round(shape.batchBytes / RECORD_BYTES[shape.compression]));
+}
+
+function sizeOf(bytes: Buffer | null): number {
+  return bytes?.length ?? 0;
 }

@@ -1,32 +1,81 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { ensureTopic, type ClusterOptions } from "@hybridge/kafka";
-import {
-  compareTopics,
-  produceBatches,
-  randomRecords,
-  seededRandom,
-  TransactionalProducer,
-  type Random,
-} from "@hybridge/kafka/testing";
-import { startProxied, type ProxiedCluster } from "../../support/proxied-cluster.ts";
-import { faults, sleep, type Stage } from "./faults.ts";
-import { startMirrorService, type MirrorService } from "./service.ts";
+import { startClusters } from "./clusters.ts";
+import { faults } from "./faults.ts";
+import { describeOutcome, runSeed, type Outcome } from "./run.ts";
 
 const USAGE = `npm run fault -- mirror [--runs N] [--seed S] [--keep]
 
 Breaks the mirror, its connections and its brokers while records stream, and compares source and
-target record by record after each run. A run is repeated by its own seed with --runs 1.
+target record by record after each run. Two runs at a time share a source and a target broker, and
+suffer from what the other does to them; each is judged by itself.
+
+  --runs N   how many runs, 1 to 100000 (20)
+  --seed S   the first run's seed, 0 to 4294967295; the next run has the next (by the clock)
+  --keep     keeps the logs of mirrors and brokers; those of failures are kept in any case
+  --help     this
+
+Each run prints its seed, how many records were compared, its faults and its seconds, and when it
+fails the command that repeats it. The last line is a summary in JSON. Exit code: 0 when all runs
+passed, 1 when one failed (also when it moved nothing), 2 for wrong arguments.
+
+Faults: ${faults.map(({ name }) => name).join(", ")}.
 `;
 
-const PARTITIONS = 3;
-const CODECS = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
-const PATIENCE_MS = 90_000;
+const AT_ONCE = 2;
+const SEEDS = 2 ** 32;
 
-/** @returns 0 when every run passed */
+interface Arguments {
+  readonly runs: number;
+  readonly seed: number;
+  readonly keep: boolean;
+  readonly help: boolean;
+}
+
+/** @returns the exit code: 0 when every run passed */
 export async function main(args: string[]): Promise<number> {
+  let wanted: Arguments;
+  try {
+    wanted = readArguments(args);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`fault: ${reason}; see npm run fault -- mirror --help\n`);
+    return 2;
+  }
+  if (wanted.help) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  const { runs, seed } = wanted;
+  const began = Date.now();
+  const outcomes = await runAll(wanted);
+  const passed = outcomes.filter(({ failure }) => failure === undefined).length;
+  const records = outcomes.reduce((sum, outcome) => sum + outcome.records, 0);
+  const seconds = Math.round((Date.now() - began) / 1000);
+  process.stdout.write(`${JSON.stringify({ runs, passed, records, seed, seconds })}\n`);
+  return passed === runs ? 0 : 1;
+}
+
+async function runAll({ runs, seed, keep }: Arguments): Promise<Outcome[]> {
+  await using clusters = await startClusters();
+  const outcomes: Outcome[] = [];
+  let next = 0;
+  const work = async () => {
+    while (next < runs) {
+      const run = next++;
+      const outcome = await runSeed(clusters, (seed + run) % SEEDS);
+      outcomes.push(outcome);
+      process.stdout.write(`run ${run + 1} of ${runs}: ${describeOutcome(outcome)}\n`);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  if (keep || outcomes.some(({ failure }) => failure !== undefined)) {
+    clusters.keep();
+    process.stdout.write(`logs are kept in ${clusters.dir}\n`);
+  }
+  return outcomes;
+}
+
+function readArguments(args: string[]): Arguments {
   const { values } = parseArgs({
     args,
     options: {
@@ -36,165 +85,18 @@ export async function main(args: string[]): Promise<number> {
       help: { type: "boolean", default: false },
     },
   });
-  if (values.help) {
-    process.stdout.write(USAGE);
-    return 0;
-  }
-  const dir = mkdtempSync(join(tmpdir(), "hybridge-fault-"));
-  const began = Date.now();
-  let [passed, records] = [0, 0];
-  const runs = Number(values.runs);
-  {
-    await using source = await startProxied(dir, "source");
-    await using target = await startProxied(dir, "target");
-    for (let run = 0; run < runs; run++) {
-      const seed = Number(values.seed) + run;
-      const outcome = await runOnce({ source, target, seed, dir });
-      process.stdout.write(`${outcome.line}\n`);
-      if (outcome.records > 0) passed += 1;
-      records += outcome.records;
-    }
-  }
-  const isKept = values.keep || passed < runs;
-  if (!isKept) rmSync(dir, { recursive: true, force: true });
-  else process.stdout.write(`logs are kept in ${dir}\n`);
-  const seconds = Math.round((Date.now() - began) / 1000);
-  const summary = { runs, passed, records, seed: Number(values.seed), seconds };
-  process.stdout.write(`${JSON.stringify(summary)}\n`);
-  return passed === runs ? 0 : 1;
-}
-
-interface Run {
-  readonly source: ProxiedCluster;
-  readonly target: ProxiedCluster;
-  readonly seed: number;
-  readonly dir: string;
-}
-
-async function runOnce(run: Run): Promise<{ line: string; records: number }> {
-  const { source, target, seed, dir } = run;
-  const random = seededRandom(seed);
-  const topic = `fault-${seed}-${Date.now()}`;
-  const signal = AbortSignal.timeout(5 * 60_000);
-  await ensureTopic(source.direct, { topic, partitions: PARTITIONS }, signal);
-  const services: MirrorService[] = [];
-  const start = (failpoint?: string): MirrorService => {
-    const service = startMirrorService(
-      settingsFor(run, topic, random, failpoint),
-      join(dir, `${topic}.log`),
-    );
-    services.push(service);
-    return service;
-  };
-  const current = () => services.at(-1) ?? start();
-  const stage: Stage = { source, target, random, current, start };
-  const names = Object.keys(faults);
-  const chosen = Array.from(
-    { length: 2 + Math.floor(random() * 3) },
-    () => names[Math.floor(random() * names.length)] ?? "kill the mirror",
-  );
-  const began = Date.now();
-  const done = new AbortController();
-  const filling = fillUntil(source.direct, topic, random, done.signal, signal);
-  try {
-    start();
-    await sleep(Math.floor(random() * 2_500));
-    for (const name of chosen) await faults[name]?.(stage);
-    done.abort();
-    await filling;
-    const records = await judge(run, topic, stage, signal);
-    return { line: line("ok", seed, records, chosen, began), records };
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return { line: `${line("FAILED", seed, 0, chosen, began)}\n  ${reason}`, records: 0 };
-  } finally {
-    done.abort();
-    await filling.catch(() => undefined);
-    for (const service of services) await service[Symbol.asyncDispose]();
-  }
-}
-
-function settingsFor(run: Run, topic: string, random: Random, failpoint: string | undefined) {
   return {
-    HYBRIDGE_SOURCE_BOOTSTRAP: run.source.proxied,
-    HYBRIDGE_TARGET_BOOTSTRAP: run.target.proxied,
-    HYBRIDGE_TOPICS: topic,
-    HYBRIDGE_MIRROR_ID: `fault-${run.seed}`,
-    HYBRIDGE_POSITIONS_MS: random() < 0.5 ? "200" : "5000",
-    HYBRIDGE_IN_FLIGHT: String(1 + Math.floor(random() * 12)),
-    HYBRIDGE_MERGE: random() < 0.7 ? "auto" : "off",
-    HYBRIDGE_DISCOVER_MS: "500",
-    ...(failpoint === undefined ? {} : { HYBRIDGE_FAILPOINT: failpoint }),
+    runs: integer("--runs", values.runs, 1, 100_000),
+    seed: integer("--seed", values.seed, 0, SEEDS - 1),
+    keep: values.keep,
+    help: values.help,
   };
 }
 
-function line(
-  verdict: string,
-  seed: number,
-  records: number,
-  chosen: readonly string[],
-  began: number,
-): string {
-  const seconds = ((Date.now() - began) / 1000).toFixed(1);
-  return `${verdict} seed ${seed}: ${records} records, ${seconds} s: ${chosen.join("; ")}`;
-}
-
-/** Streams records of all shapes, some in transactions, until told to stop; survives bounces. */
-async function fillUntil(
-  cluster: ClusterOptions,
-  topic: string,
-  random: Random,
-  done: AbortSignal,
-  signal: AbortSignal,
-): Promise<void> {
-  // Its own generator: how often it runs depends on time, and must not move the faults.
-  const own = seededRandom(Math.floor(random() * 2 ** 31));
-  let round = 0;
-  do {
-    const partition = Math.floor(own() * PARTITIONS);
-    const compression = CODECS[Math.floor(own() * CODECS.length)] ?? "none";
-    const lists = Array.from({ length: 8 }, () => randomRecords(own, 1 + Math.floor(own() * 30)));
-    const at = { topic, partition, compression };
-    // A source broker that is killed here may or may not have taken a batch: both are fine, the
-    // source log is the reference.
-    await produceBatches(cluster, at, lists, signal).catch(() => sleep(200));
-    if (own() < 0.2) await transact(cluster, topic, own, signal).catch(() => sleep(200));
-    round += 1;
-    await sleep(20);
-  } while (!done.aborted || round < 5);
-}
-
-async function transact(
-  cluster: ClusterOptions,
-  topic: string,
-  own: Random,
-  signal: AbortSignal,
-): Promise<void> {
-  const soon = AbortSignal.any([signal, AbortSignal.timeout(10_000)]);
-  await using producer = new TransactionalProducer(cluster, `writer-${topic}`, soon);
-  await producer.begin();
-  for (let partition = 0; partition < PARTITIONS; partition++) {
-    await producer.send({ topic, partition }, randomRecords(own, 5));
-  }
-  await producer.end(own() < 0.6);
-}
-
-/** Waits until source and target are the same; what they never become is the failure. */
-async function judge(run: Run, topic: string, stage: Stage, signal: AbortSignal): Promise<number> {
-  if (stage.current().hasEnded()) stage.start();
-  const from = { cluster: run.source.direct, topic };
-  const to = { cluster: run.target.direct, topic };
-  const deadline = Date.now() + PATIENCE_MS;
-  for (;;) {
-    try {
-      const { records } = await compareTopics(from, to, signal);
-      // Nothing may come after: a late doubling would show now.
-      await sleep(300);
-      await compareTopics(from, to, signal);
-      return records;
-    } catch (error) {
-      if (Date.now() > deadline || stage.current().hasEnded()) throw error;
-      await sleep(250);
-    }
-  }
+function integer(name: string, text: string, least: number, most: number): number {
+  const value = /^\d+$/.test(text) ? Number(text) : NaN;
+  if (value >= least && value <= most) return value;
+  throw new Error(
+    `${name} must be an integer from ${least} to ${most}, not ${JSON.stringify(text)}`,
+  );
 }

@@ -1,7 +1,6 @@
 /**
- * What every service is started with: `node --import @hybridge/tracing/preload`. It patches
- * @grpc/grpc-js as it is loaded, which is the only moment when that works under ESM. Nothing is
- * recorded until startTelemetry() gives the patches a tracer.
+ * Patches @grpc/grpc-js as it is loaded, which is the only moment when that works under ESM. Nothing
+ * is recorded until startTelemetry() gives the patches a tracer.
  */
 import module from "node:module";
 import { registerInstrumentations } from "@opentelemetry/instrumentation";
