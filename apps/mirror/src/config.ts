@@ -32,7 +32,7 @@ export const settings = {
     doc: "topic in the target for records that it cannot take, with where they come from",
   },
   HYBRIDGE_BUFFER_MIB: {
-    schema: setting.integer(8, 4096, 24),
+    schema: setting.integer(8, 4096, 16),
     doc: "MiB of fetched bytes held at most while the target is slower than the source",
   },
   HYBRIDGE_IN_FLIGHT: {

@@ -8,7 +8,6 @@ import { runLimits, type LimitsResult } from "./limits.ts";
 import { describeMachine, machineLines, type Machine } from "./machine.ts";
 import { mirrorMakerLines } from "./mirror-maker.ts";
 import { readOptions, USAGE, type Options } from "./options.ts";
-import { RECORD_BYTES } from "./posts.ts";
 import { Progress } from "./progress.ts";
 import { latencyTable, limitsTable, shapesTable, shapeSummary } from "./report.ts";
 import { PARTITIONS } from "./shapes.ts";
@@ -83,8 +82,8 @@ function headLines(machine: Machine, options: Options): string {
   const order = options.isAlone ? "Hybridge only" : "MirrorMaker 2 first, then Hybridge";
   return [
     machineLines(machine),
-    `data      posts of about ${RECORD_BYTES.none} bytes in ${PARTITIONS} partitions; source topics are filled before the mirrors start`,
-    `rounds    ${options.rounds}: ${order}, one at a time, on the same brokers (fresh for each shape) and data; counted from the first record in the target to the last`,
+    `data      posts of the pipeline's generator, about 710 bytes, in ${PARTITIONS} partitions; source topics are filled before the mirrors start`,
+    `rounds    ${options.rounds} after ${options.warmUp} to warm up: ${order}, one at a time, on the same brokers (fresh for each shape) and data; counted from the first record in the target to the last`,
     "checked   after each run: number, order, key, value, headers and timestamp of all records in the target",
     `Hybridge  ${given.length === 0 ? "as it comes" : given.join(" ")}`,
     ...(options.isAlone ? [] : [mirrorMakerLines()]),

@@ -9,13 +9,19 @@ export interface Options {
   /** Records of a shape whose share is 1. */
   readonly records: number;
   readonly rounds: number;
+  /** Rounds before them that do not count: a broker that has just started is several times slower. */
+  readonly warmUp: number;
   readonly shapes: readonly string[];
   readonly isAlone: boolean;
   readonly isJson: boolean;
 }
 
 /** Least, most, and what is taken without the option. */
-const RANGES = { records: [20_000, 50_000_000, 1_500_000], rounds: [1, 50, 3] } as const;
+const RANGES = {
+  records: [20_000, 50_000_000, 1_500_000],
+  rounds: [1, 50, 3],
+  "warm-up": [0, 10, 1],
+} as const;
 const names = shapes.map(({ name }) => name);
 
 export const USAGE = `npm run bench -- mirror [options]
@@ -30,6 +36,8 @@ Measures the mirror beside MirrorMaker 2 on this machine, three things one after
   --only LIST     some of them: ${sections.join(",")}
   --records N     records per shape, ${RANGES.records[0]} to ${RANGES.records[1]} (default ${RANGES.records[2]})
   --rounds N      how often both run, ${RANGES.rounds[0]} to ${RANGES.rounds[1]} (default ${RANGES.rounds[2]}); medians are reported
+  --warm-up N     rounds of both before these that do not count, so that the brokers' code is compiled,
+                  ${RANGES["warm-up"][0]} to ${RANGES["warm-up"][1]} (default ${RANGES["warm-up"][2]})
   --shape LIST    some shapes: ${names.join(",")}
   --alone         without MirrorMaker 2
   --json          one line of JSON on stdout, everything else on stderr
@@ -45,6 +53,7 @@ export function readOptions(args: readonly string[]): Options | string | undefin
         only: { type: "string" },
         records: { type: "string" },
         rounds: { type: "string" },
+        "warm-up": { type: "string" },
         shape: { type: "string" },
         alone: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
@@ -76,6 +85,7 @@ export function readOptions(args: readonly string[]): Options | string | undefin
     only: new Set(some("only", sections)),
     records: whole("records"),
     rounds: whole("rounds"),
+    warmUp: whole("warm-up"),
     shapes: some("shape", names),
     isAlone: values.alone,
     isJson: values.json,

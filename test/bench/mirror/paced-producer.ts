@@ -2,7 +2,6 @@ import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClusterOptions, RecordToSend } from "@hybridge/kafka";
 import { buildBatch, compress, encodeRecords } from "@hybridge/kafka/raw";
-import { seededRandom } from "@hybridge/kafka/testing";
 import { BatchWriter, type Placed } from "./batch-writer.ts";
 import { makePosts } from "./posts.ts";
 import { codec } from "./shapes.ts";
@@ -25,7 +24,7 @@ export class PacedProducer implements AsyncDisposable {
   readonly sent: number[];
   readonly #topic: string;
   readonly #writer: BatchWriter;
-  readonly #posts: readonly RecordToSend[] = makePosts(seededRandom(7), POSTS, 0);
+  readonly #posts: readonly RecordToSend[] = makePosts(0, POSTS, 0);
 
   private constructor(topic: string, partitions: number, writer: BatchWriter) {
     this.#topic = topic;

@@ -1,8 +1,7 @@
 import { ensureTopic, type ClusterOptions } from "@hybridge/kafka";
 import { buildBatch, compress, encodeRecords } from "@hybridge/kafka/raw";
-import { seededRandom } from "@hybridge/kafka/testing";
 import { BatchWriter } from "./batch-writer.ts";
-import { makePosts, RECORD_BYTES } from "./posts.ts";
+import { makePosts } from "./posts.ts";
 
 /** What the source's batches are like. */
 export interface Shape {
@@ -62,10 +61,9 @@ export async function fillTopic(
   await ensureTopic(cluster, { topic, partitions }, signal);
   const perBatch = recordsPerBatch(shape);
   const perPartition = Math.ceil(records / partitions / perBatch);
-  const random = seededRandom(42);
   const fromMs = Date.now() - 3_600_000;
-  const variants = Array.from({ length: VARIANTS }, () => {
-    const posts = makePosts(random, perBatch, 0);
+  const variants = Array.from({ length: VARIANTS }, (_, index) => {
+    const posts = makePosts(index * perBatch, perBatch, 0);
     return {
       payload: compress(codec[shape.compression], encodeRecords(posts, 0)),
       bytes: posts.reduce((sum, { key, value }) => sum + sizeOf(key) + sizeOf(value), 0),
@@ -101,8 +99,16 @@ export async function fillTopic(
   return filled;
 }
 
+/** How many posts fill a batch of the shape: what they shrink to depends on how many there are. */
 export function recordsPerBatch(shape: Pick<Shape, "batchBytes" | "compression">): number {
-  return Math.max(1, Math.round(shape.batchBytes / RECORD_BYTES[shape.compression]));
+  const { batchBytes, compression } = shape;
+  const sizeOfBatch = (count: number) =>
+    compress(codec[compression], encodeRecords(makePosts(0, count, 0), 0)).length;
+  let count = 16;
+  for (let round = 0; round < 4; round++) {
+    count = Math.max(1, Math.round((count * batchBytes) / sizeOfBatch(count)));
+  }
+  return count;
 }
 
 function sizeOf(bytes: Buffer | null): number {

@@ -58,21 +58,23 @@ async function runShape(
     `\n${shape.name}: ${filled.records} records in ${PARTITIONS} partitions, ${mb(filled.bytes)} MB of keys and values, ${mb(filled.logBytes)} MB in the log`,
   );
   const [ours, theirs]: [Measured[], Measured[]] = [[], []];
-  for (let round = 1; round <= options.rounds; round++) {
+  for (let round = 1 - options.warmUp; round <= options.rounds; round++) {
     const contest: Contest = {
       source: direct.bootstrap,
       target: shape.roundTripMs > 0 ? brokers.target.proxied : brokers.target.direct.bootstrap,
       topic,
-      run: String(round),
+      run: round > 0 ? String(round) : `warm-up${1 - round}`,
       dir: options.dir,
     };
     const run = (start: () => Contestant) =>
       runOnce(start, { brokers, filled, expected, round, progress }, signal);
     if (!options.isAlone) {
       const { compression } = shape;
-      theirs.push(await run(() => startMirrorMaker(contest, { for: "throughput", compression })));
+      const found = await run(() => startMirrorMaker(contest, { for: "throughput", compression }));
+      if (round > 0) theirs.push(found);
     }
-    ours.push(await run(() => startHybridge(contest)));
+    const found = await run(() => startHybridge(contest));
+    if (round > 0) ours.push(found);
   }
   return {
     name: shape.name,
@@ -113,7 +115,9 @@ async function runOnce(
   }
   await deleteTopic(brokers.target, topic, signal);
   progress.done();
-  progress.say(`  round ${round}  ${name.padEnd(13)}  ${describe(measured)}`);
+  progress.say(
+    `  ${round > 0 ? `round ${round}` : "warm-up"}  ${name.padEnd(13)}  ${describe(measured)}`,
+  );
   return measured;
 }
 
