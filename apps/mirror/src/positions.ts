@@ -256,11 +256,16 @@ export class Positions {
 
   /** Flushes every `everyMs` until the signal is aborted; a failure is told and tried again. */
   async run(everyMs: number, signal: AbortSignal): Promise<void> {
+    let isLate = false;
     while (!signal.aborted) {
       await pause(everyMs, signal);
-      await this.flush(signal).catch((error: unknown) => {
-        if (!signal.aborted) this.#emit(mirrorEvents.positionsLate(error));
-      });
+      try {
+        await this.flush(signal);
+        isLate = false;
+      } catch (error) {
+        if (!signal.aborted && !isLate) this.#emit(mirrorEvents.positionsLate(error));
+        isLate = true;
+      }
     }
   }
 

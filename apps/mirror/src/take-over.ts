@@ -52,6 +52,7 @@ export async function takeOver(
   const ids = { sourceTopicId: from.id, targetTopicId: to.id };
   const place = { sourceTopic, targetTopic, partition, ...ids };
   const positions = shared.positions.of(place, owner);
+  fencer.confirm();
   const targetEnd = owner.endOffsets.get(partition) ?? 0n;
   const { next, epoch } = await resume(shared, route, positions, targetEnd, signal);
   return {

@@ -22,7 +22,7 @@ import {
 const TRANSACTION_TIMEOUT_MS = 60_000;
 
 export interface Fence extends ProducerIdentity {
-  /** Nobody else has owned the partitions since the last time. */
+  /** Nobody else has owned the partitions since the owner confirmed a fence. */
   readonly isContinued: boolean;
   /** By partition: where the log ends behind the marker. What is below is settled for ever. */
   readonly endOffsets: ReadonlyMap<number, bigint>;
@@ -53,6 +53,7 @@ export class Fencer {
   readonly #cluster: Cluster;
   readonly #at: FenceTarget;
   #identity: ProducerIdentity | undefined;
+  #isConfirmed = false;
   /** Partitions were, or may have been, added to a transaction whose end is not known. */
   #isOpen = false;
 
@@ -66,7 +67,8 @@ export class Fencer {
     const { topic, partitions } = this.#at;
     const ends = await endsOf(this.#cluster, topic, partitions, signal);
     if (this.#isOpen) await this.#close(signal);
-    const isContinued = this.#identity !== undefined;
+    const isContinued = this.#isConfirmed && this.#identity !== undefined;
+    this.#isConfirmed = isContinued;
     const identity = await this.#initialise(signal);
     this.#identity = identity;
     await this.#mark(identity, signal);
@@ -78,6 +80,14 @@ export class Fencer {
       }),
     );
     return { ...identity, isContinued, endOffsets: new Map(settled) };
+  }
+
+  /**
+   * The owner knows all that an earlier one left behind, as of the last fence. Without this the next
+   * fence does not count as continued.
+   */
+  confirm(): void {
+    this.#isConfirmed = true;
   }
 
   async #initialise(signal: AbortSignal): Promise<ProducerIdentity> {

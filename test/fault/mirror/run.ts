@@ -159,12 +159,13 @@ async function judge(
   services: Services,
   signal: AbortSignal,
 ): Promise<number> {
-  if (services.current.exit) services.start();
   const from = { cluster: clusters.source.direct, topic };
   const to = { cluster: clusters.target.direct, topic };
   const deadline = Date.now() + PATIENCE_MS;
   let leftOut: Offsets | undefined;
   for (;;) {
+    // The last one may have been replaced by a rival that the fault then killed.
+    if (services.current.exit) services.start();
     const { complaint } = services;
     if (complaint !== undefined) throw new Error(complaint);
     try {

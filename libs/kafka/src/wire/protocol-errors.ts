@@ -34,7 +34,8 @@ const table: Readonly<Record<number, readonly [name: string, retry: Retry]>> = {
   35: ["UNSUPPORTED_VERSION", "never"],
   36: ["TOPIC_ALREADY_EXISTS", "never"],
   37: ["INVALID_PARTITIONS", "never"],
-  38: ["INVALID_REPLICATION_FACTOR", "never"],
+  // Also what a cluster answers while not enough of its brokers are up, as in a restart.
+  38: ["INVALID_REPLICATION_FACTOR", "backoff"],
   40: ["INVALID_CONFIG", "never"],
   41: ["NOT_CONTROLLER", "backoff"],
   42: ["INVALID_REQUEST", "never"],
