@@ -196,6 +196,20 @@ export class Fetcher {
   }
 }
 
+/** A partition of a request, and the position that was asked for. */
+interface Asked {
+  readonly subscription: Subscription;
+  readonly offset: bigint;
+}
+
+function asOf(subscription: Subscription): Asked {
+  return { subscription, offset: subscription.nextOffset };
+}
+
+function keyOf(at: { readonly topicId: string | undefined; readonly partition: number }): string {
+  return `${at.topicId ?? ""}/${at.partition}`;
+}
+
 interface LoopEvents {
   /** The partition is led elsewhere now. */
   readonly moved: (subscription: Subscription, error: Error) => void;
@@ -239,12 +253,15 @@ class LeaderLoop {
       const connection = await cluster.connection(this.#nodeId, "fetch", signal);
       connection.require(fetchApi);
       const body = this.#request(wanted);
+      const asked = new Map(
+        wanted.map((subscription) => [keyOf(subscription), asOf(subscription)]),
+      );
       const response = readFetch(
         await connection.request(fetchApi, body, { signal, timeoutMs: 30_000 }),
       );
       if (!hasAnswered) this.#events.answered();
       hasAnswered = true;
-      await this.#handle(response);
+      await this.#handle(response, asked);
       if (response.frame.holders === 0) this.#options.frames?.give(response.frame.bytes);
     }
   }
@@ -267,7 +284,7 @@ class LeaderLoop {
     });
   }
 
-  async #handle(response: FetchResponse): Promise<void> {
+  async #handle(response: FetchResponse, asked: ReadonlyMap<string, Asked>): Promise<void> {
     if (
       response.error === errorCode.fetchSessionIdNotFound ||
       response.error === errorCode.invalidFetchSessionEpoch ||
@@ -280,13 +297,10 @@ class LeaderLoop {
       throw brokerError(`fetch from broker ${this.#nodeId}`, response.error);
     }
     this.#session.answered(response.sessionId);
-    const byKey = new Map<string, Subscription>();
-    for (const subscription of this.subscriptions) {
-      byKey.set(`${subscription.topicId ?? ""}/${subscription.partition}`, subscription);
-    }
     for (const answer of response.partitions) {
-      const subscription = byKey.get(`${answer.topicId}/${answer.partition}`);
-      if (!subscription) continue;
+      const question = asked.get(keyOf(answer));
+      if (!question || !this.#isStill(question)) continue;
+      const { subscription } = question;
       if (isStaleMetadata(answer.error)) {
         this.subscriptions.delete(subscription);
         const { topic, partition } = subscription;
@@ -295,6 +309,14 @@ class LeaderLoop {
       else if (answer.diverging) this.#events.failed(subscription, diverged(subscription, answer));
       else this.#deliver(subscription, answer, response.frame);
     }
+  }
+
+  /**
+   * False when the owner has begun to read elsewhere since the request: the answer is to an old
+   * question, and what stands between the two positions would be passed over in silence.
+   */
+  #isStill({ subscription, offset }: Asked): boolean {
+    return this.subscriptions.has(subscription) && subscription.nextOffset === offset;
   }
 
   #deliver(subscription: Subscription, answer: FetchedPartition, frame: Frame): void {
