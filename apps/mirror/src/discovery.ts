@@ -36,9 +36,12 @@ export class Discovery {
     return first && `topic ${first[0]} is refused: ${first[1]}`;
   }
 
-  /** All topics of the source. */
+  /** All topics of the source; throws also when the target does not answer. */
   async list(signal: AbortSignal): Promise<readonly TopicMetadata[]> {
-    return (await this.#shared.source.describe(undefined, signal)).topics;
+    const { source, target } = this.#shared;
+    // A mirror that has nothing to send would not notice otherwise.
+    await target.describe([], signal);
+    return (await source.describe(undefined, signal)).topics;
   }
 
   /** Partitions whose topic the source no longer has. */
