@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import { join } from "node:path";
+import { retry } from "@hybridge/core";
 import { readOffsets } from "@hybridge/kafka";
 import { compareTopics, MismatchError, seededRandom, type Random } from "@hybridge/kafka/testing";
 import type { Clusters } from "./clusters.ts";
@@ -53,7 +54,12 @@ async function strike(clusters: Clusters, seed: number, struck: string[]): Promi
   const signal = AbortSignal.timeout(RUN_MS);
   const random = seededRandom(seed);
   const drawn = drawFaults(random);
-  const topic = await makeTopics(source.direct, target.direct, seed, signal);
+  // A neighbouring run may just have a broker down.
+  const topic = await retry(() => makeTopics(source.direct, target.direct, seed, signal), {
+    signal,
+    tries: 20,
+    maxMs: 1_000,
+  });
   const logFile = join(clusters.dir, `${topic}.log`);
   await using services = new Services(clusters, topic, seed, logFile);
   const stage: Stage = {
