@@ -35,12 +35,14 @@ export class DeadLetters {
 
   /** Resolves when the record is safe there. A crash just after it may bring it twice. */
   async put(route: Route, rejected: Rejected, signal: AbortSignal): Promise<void> {
+    // Before anything is waited for: the record is a view of a frame that may be used again when the
+    // partition is interrupted meanwhile.
+    const whole = encode(route, rejected, rejected.record, rejected.reason);
     if (!this.#isReady) {
       const config = { "max.message.bytes": String(MESSAGE_BYTES_MAX), "retention.ms": "-1" };
       await makeTopic(this.#cluster, { topic: this.#topic, partitions: 1, config }, signal);
       this.#isReady = true;
     }
-    const whole = encode(route, rejected, rejected.record, rejected.reason);
     const error = await this.#produce(whole, signal);
     if (error === errorCode.messageTooLarge || error === errorCode.recordListTooLarge) {
       const reason = `${rejected.reason}; value left out`;
