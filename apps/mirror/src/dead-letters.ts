@@ -37,7 +37,10 @@ export class DeadLetters {
   async put(route: Route, rejected: Rejected, signal: AbortSignal): Promise<void> {
     // Before anything is waited for: the record is a view of a frame that may be used again when the
     // partition is interrupted meanwhile.
-    const whole = encode(route, rejected, rejected.record, rejected.reason);
+    const { record, reason } = rejected;
+    const whole = encode(route, rejected, record, reason);
+    const without = { ...record, key: null, value: null };
+    const bare = encode(route, rejected, without, `${reason}; value left out`);
     if (!this.#isReady) {
       const config = { "max.message.bytes": String(MESSAGE_BYTES_MAX), "retention.ms": "-1" };
       await makeTopic(this.#cluster, { topic: this.#topic, partitions: 1, config }, signal);
@@ -45,8 +48,6 @@ export class DeadLetters {
     }
     const error = await this.#produce(whole, signal);
     if (error === errorCode.messageTooLarge || error === errorCode.recordListTooLarge) {
-      const reason = `${rejected.reason}; value left out`;
-      const bare = encode(route, rejected, { ...rejected.record, key: null, value: null }, reason);
       await this.#produce(bare, signal);
     }
     failpoint("mirror.dead-letter.written");
