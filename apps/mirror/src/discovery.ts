@@ -36,12 +36,9 @@ export class Discovery {
     return first && `topic ${first[0]} is refused: ${first[1]}`;
   }
 
-  /** All topics of the source; throws also when the target does not answer. */
+  /** All topics of the source. */
   async list(signal: AbortSignal): Promise<readonly TopicMetadata[]> {
-    const { source, target } = this.#shared;
-    // A mirror that has nothing to send would not notice otherwise.
-    await target.describe([], signal);
-    return (await source.describe(undefined, signal)).topics;
+    return (await this.#shared.source.describe(undefined, signal)).topics;
   }
 
   /** Partitions whose topic the source no longer has. */

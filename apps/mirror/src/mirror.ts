@@ -66,6 +66,8 @@ export class Mirror {
   #positions: Positions | undefined;
   #discovery: Discovery | undefined;
   #trouble: string | undefined;
+  /** Why the target does not answer, as far as those know who have nothing to send. */
+  #targetTrouble: string | undefined;
   #state: "STARTING" | "RUNNING" | "STOPPING" = "STARTING";
 
   constructor(options: MirrorOptions) {
@@ -83,7 +85,8 @@ export class Mirror {
       const reason = `${sourceTopic}-${number} is ${partition.state}: ${partition.reason}`;
       return { state: "DEGRADED", reason };
     }
-    return { state: "RUNNING", reason: "" };
+    const reason = this.#targetTrouble;
+    return { state: reason === undefined ? "RUNNING" : "DEGRADED", reason: reason ?? "" };
   }
 
   /** Records and bytes acknowledged by the target, and records per second of late. */
@@ -173,6 +176,7 @@ export class Mirror {
       positions.run(options.positionsEveryMs, signal),
       this.#discover(discovery, signal),
       followEnds(source, all, isStalled, options.discoverEveryMs, signal),
+      this.#watchTarget(target, signal),
     ];
     try {
       await Promise.all(running);
@@ -228,6 +232,25 @@ export class Mirror {
       if (!isStopped() && discovery.refusal === undefined) this.#throwIfAllFailed();
     }
     await Promise.all([...this.#runs.values()].map(({ done }) => done));
+  }
+
+  /** A mirror that has nothing to send would not notice that the target is away. */
+  async #watchTarget(target: Cluster, signal: AbortSignal): Promise<void> {
+    const isStopped = () => signal.aborted;
+    while (!isStopped()) {
+      try {
+        await target.describe([], signal);
+        if (this.#targetTrouble !== undefined) this.#options.emit(mirrorEvents.recovered());
+        this.#targetTrouble = undefined;
+      } catch (error) {
+        if (isStopped()) return;
+        const reason = `the target does not answer: ${error instanceof Error ? error.message : String(error)}`;
+        if (this.#targetTrouble === undefined)
+          this.#options.emit(mirrorEvents.degraded(reason, error));
+        this.#targetTrouble = reason;
+      }
+      await systemClock.sleep(this.#options.discoverEveryMs, signal).catch(() => undefined);
+    }
   }
 
   #start(partition: PartitionMirror, signal: AbortSignal): void {

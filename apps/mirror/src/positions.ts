@@ -257,13 +257,14 @@ export class Positions {
   /** Flushes every `everyMs` until the signal is aborted; a failure is told and tried again. */
   async run(everyMs: number, signal: AbortSignal): Promise<void> {
     let isLate = false;
-    while (!signal.aborted) {
+    const isStopped = () => signal.aborted;
+    while (!isStopped()) {
       await pause(everyMs, signal);
       try {
         await this.flush(signal);
         isLate = false;
       } catch (error) {
-        if (!signal.aborted && !isLate) this.#emit(mirrorEvents.positionsLate(error));
+        if (!isStopped() && !isLate) this.#emit(mirrorEvents.positionsLate(error));
         isLate = true;
       }
     }
