@@ -6,7 +6,7 @@ import {
   errorCode,
   Fencer,
   makeCommittedFilter,
-  rangeOf,
+  offsetAt,
   stampBatch,
   TopicRecreatedError,
   type Fence,
@@ -150,7 +150,9 @@ export class PartitionMirror implements Shipper {
     const found = positions.of({ sourceTopic, targetTopic, partition, ...ids });
     const { end } = found;
     const generation = this.#generation;
-    const next = end?.sourceOffset ?? (await rangeOf(source, sourceTopic, partition, signal)).start;
+    const next =
+      end?.sourceOffset ??
+      (await offsetAt(source, { topic: sourceTopic, partition }, "earliest", signal));
     if (generation !== this.#generation || this.state === "MIRRORING") return;
     this.#positions = found;
     this.#expected = end?.targetOffset ?? 0n;

@@ -2,6 +2,7 @@ import { failpoint } from "@hybridge/core";
 import { OffsetOutOfRangeError } from "@hybridge/kafka";
 import {
   describeTopicConfig,
+  offsetAt,
   rangeOf,
   TopicRecreatedError,
   type Fence,
@@ -77,7 +78,7 @@ async function resume(
   const { source, target, emit } = shared;
   const { sourceTopic, targetTopic, partition } = route;
   const range = await rangeOf(source, sourceTopic, partition, signal);
-  const start = (await rangeOf(target, targetTopic, partition, signal, false)).start;
+  const start = await offsetAt(target, { topic: targetTopic, partition }, "earliest", signal);
   const { end } = positions;
   const known = end?.sourceOffset ?? range.start;
   const isCut = known < range.start;

@@ -1,7 +1,7 @@
 import { failpoint, retry } from "@hybridge/core";
 import type { Cluster } from "./cluster.ts";
 import { BrokerError, FencedError, UnknownTopicError } from "./errors.ts";
-import { rangeOf } from "./fetcher.ts";
+import { offsetAt } from "./fetcher.ts";
 import { fetchPartition } from "./sequential.ts";
 import { batchesOf } from "./wire/batch.ts";
 import { brokerError, errorCode, isStaleMetadata } from "./wire/protocol-errors.ts";
@@ -65,7 +65,7 @@ export class Fencer {
   /** @throws FencedError when somebody else took over since the last time */
   async take(signal: AbortSignal): Promise<Fence> {
     const { topic, partitions } = this.#at;
-    const ends = await endsOf(this.#cluster, topic, partitions, signal);
+    const ends = await endsBefore(this.#cluster, this.#at, signal);
     if (this.#isOpen) await this.#close(signal);
     const isContinued = this.#isConfirmed && this.#identity !== undefined;
     this.#isConfirmed = isContinued;
@@ -185,15 +185,15 @@ function check(attempt: string, error: number): void {
   if (error !== errorCode.none) throw brokerError(attempt, error);
 }
 
-async function endsOf(
+/** Where the logs end before the marker: it is looked for from there. */
+async function endsBefore(
   cluster: Cluster,
-  topic: string,
-  partitions: readonly number[],
+  { topic, partitions }: FenceTarget,
   signal: AbortSignal,
 ): Promise<Map<number, bigint>> {
   const ends = await Promise.all(
     partitions.map(async (partition) => {
-      const { end } = await rangeOf(cluster, topic, partition, signal, false);
+      const end = await offsetAt(cluster, { topic, partition }, "latest", signal, false);
       return [partition, end] as const;
     }),
   );

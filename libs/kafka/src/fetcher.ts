@@ -361,33 +361,48 @@ class LeaderLoop {
   }
 }
 
-/** The first offset and the end (exclusive) of a partition. */
+/**
+ * Where a partition begins, or ends (exclusive), of all records or of the committed ones.
+ *
+ * @throws BrokerError when the leader is another one or does not know; the next call asks anew
+ */
+export async function offsetAt(
+  cluster: Cluster,
+  at: { readonly topic: string; readonly partition: number },
+  place: keyof typeof listOffsetsAt,
+  signal: AbortSignal,
+  committedOnly = true,
+): Promise<bigint> {
+  const { topic, partition } = at;
+  const [answer] = await cluster.askLeader(
+    at,
+    listOffsetsApi,
+    () => writeListOffsets(topic, [partition], listOffsetsAt[place], committedOnly),
+    readListOffsets,
+    signal,
+  );
+  if (answer?.error === 0) return answer.offset;
+  cluster.forget(topic);
+  throw brokerError(`list the offsets of ${topic}-${partition}`, answer?.error ?? -1);
+}
+
+/** The first offset and the end (exclusive) of what is committed in a partition. */
 export async function rangeOf(
   cluster: Cluster,
   topic: string,
   partition: number,
   signal: AbortSignal,
-  committedOnly = true,
 ): Promise<{ start: bigint; end: bigint }> {
-  const ask = async (timestamp: bigint) => {
-    const [answer] = await cluster.askLeader(
-      { topic, partition },
-      listOffsetsApi,
-      () => writeListOffsets(topic, [partition], timestamp, committedOnly),
-      readListOffsets,
-      signal,
-    );
-    if (answer?.error === 0) return answer.offset;
-    cluster.forget(topic);
-    throw brokerError(`list the offsets of ${topic}-${partition}`, answer?.error ?? -1);
-  };
-  const start = await ask(listOffsetsAt.earliest);
-  return { start, end: await ask(listOffsetsAt.latest) };
+  const at = { topic, partition };
+  const start = await offsetAt(cluster, at, "earliest", signal);
+  return { start, end: await offsetAt(cluster, at, "latest", signal) };
 }
 
 /**
- * Where the partitions of a topic end (exclusive), with one request per broker. Those whose leader
- * is not known at the moment are left out.
+ * Where the partitions of a topic end (exclusive), with one request per broker. Those that a broker
+ * does not know at the moment are left out: whoever needs a certain one asks offsetAt.
+ *
+ * @throws BrokerError when a partition has no leader
  */
 export async function endsOf(
   cluster: Cluster,

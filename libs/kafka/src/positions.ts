@@ -1,7 +1,7 @@
 import type { ClusterOptions, PositionRun } from "./api.ts";
 import { withCluster, type Cluster } from "./cluster.ts";
 import { MalformedError } from "./errors.ts";
-import { endsOf } from "./fetcher.ts";
+import { offsetAt } from "./fetcher.ts";
 import { readBatches } from "./sequential.ts";
 import { errorCode } from "./wire/protocol-errors.ts";
 import { decodeRecords } from "./wire/record.ts";
@@ -9,8 +9,8 @@ import { decodeRecords } from "./wire/record.ts";
 /**
  * The compacted topic on the target cluster that says which target offsets the source offsets
  * have. One record per run and owner; a run that grows is written again under its key, so the newest
- * record of a key is the whole truth that its owner knew about that run. An entry is only ever written about records that
- * the target has acknowledged: an old entry is shorter than the truth, never wrong.
+ * record of a key is all that its owner knew about that run. An entry is only ever written about
+ * records that the target has acknowledged: an old entry is shorter than the truth, never wrong.
  */
 export const POSITIONS_TOPIC = "__hybridge-positions";
 
@@ -153,9 +153,10 @@ export class StoredPositions {
   async readOn(signal: AbortSignal): Promise<void> {
     const [topic] = (await this.#target.describe([POSITIONS_TOPIC], signal)).topics;
     if (topic?.error === errorCode.unknownTopicOrPartition) return;
-    const to = (await endsOf(this.#target, POSITIONS_TOPIC, signal)).get(0) ?? 0n;
-    const at = { topic: POSITIONS_TOPIC, partition: 0, from: this.#next, to, committedOnly: true };
-    for await (const batch of readBatches(this.#target, at, signal)) {
+    const at = { topic: POSITIONS_TOPIC, partition: 0 };
+    const range = { from: this.#next, to: await offsetAt(this.#target, at, "latest", signal) };
+    const batches = readBatches(this.#target, { ...at, ...range, committedOnly: true }, signal);
+    for await (const batch of batches) {
       batch.verify(`${POSITIONS_TOPIC}-0`);
       for (const { key, value, offset } of decodeRecords(batch)) {
         if (key !== null && offset >= this.#next) this.#take(key, value);

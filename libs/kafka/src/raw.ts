@@ -10,7 +10,7 @@ export {
   UnsupportedBrokerError,
 } from "./errors.ts";
 export { Fencer, type Fence } from "./fence.ts";
-export { endsOf, Fetcher, rangeOf, type Fetched, type Subscription } from "./fetcher.ts";
+export { endsOf, Fetcher, offsetAt, rangeOf, type Fetched, type Subscription } from "./fetcher.ts";
 export {
   encodePause,
   encodePosition,

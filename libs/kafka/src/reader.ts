@@ -1,7 +1,7 @@
 import { retry } from "@hybridge/core";
 import type { KafkaRecord, OpenReader, PartitionRecords, ReaderOptions } from "./api.ts";
 import { Cluster } from "./cluster.ts";
-import { Fetcher, rangeOf, type Fetched, type Subscription } from "./fetcher.ts";
+import { Fetcher, offsetAt, type Fetched, type Subscription } from "./fetcher.ts";
 import { makeCommittedFilter } from "./wire/committed.ts";
 import { decodeRecords } from "./wire/record.ts";
 
@@ -123,7 +123,7 @@ async function subscribe(
           partition,
           nextOffset:
             position === "earliest"
-              ? (await rangeOf(cluster, topic, partition, signal)).start
+              ? await offsetAt(cluster, { topic, partition }, "earliest", signal)
               : position,
           lastEpoch: -1,
           topicId: undefined,
