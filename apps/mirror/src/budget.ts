@@ -1,4 +1,5 @@
 import type { Frame, FramePool } from "@hybridge/kafka/raw";
+import { Bell } from "./bell.ts";
 
 /**
  * Bounds the bytes of received frames that are in memory. Batches are views of a frame, so it
@@ -7,8 +8,8 @@ import type { Frame, FramePool } from "@hybridge/kafka/raw";
 export class Budget {
   readonly #bytesMax: number;
   readonly #pool: FramePool | undefined;
+  readonly #bell = new Bell();
   #bytes = 0;
-  #waiting: (() => void)[] = [];
 
   constructor(bytesMax: number, pool?: FramePool) {
     this.#bytesMax = bytesMax;
@@ -30,7 +31,7 @@ export class Budget {
     if (frame.holders > 0) return;
     this.#bytes -= frame.memoryBytes;
     if (!frame.isAbandoned) this.#pool?.give(frame.bytes);
-    if (this.#bytes < this.#bytesMax) this.#wake();
+    if (this.#bytes < this.#bytesMax) this.#bell.ring();
   }
 
   /**
@@ -45,20 +46,7 @@ export class Budget {
   /** Resolves when there is room for another frame, or the signal is aborted. */
   async room(signal: AbortSignal): Promise<void> {
     while (this.#bytes >= this.#bytesMax && !signal.aborted) {
-      await new Promise<void>((resolve) => {
-        const done = () => {
-          signal.removeEventListener("abort", done);
-          resolve();
-        };
-        signal.addEventListener("abort", done, { once: true });
-        this.#waiting.push(done);
-      });
+      await this.#bell.heard(signal);
     }
-  }
-
-  #wake(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const done of waiting) done();
   }
 }

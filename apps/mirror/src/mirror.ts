@@ -14,7 +14,6 @@ import { pause, resume, select, type Selection } from "./control.ts";
 import { DeadLetters } from "./dead-letters.ts";
 import { Discovery } from "./discovery.ts";
 import { NothingToMirrorError } from "./errors.ts";
-import { mirrorEvents } from "./events.ts";
 import { limitConcurrency } from "./limit.ts";
 import type { MergePolicy } from "./outbox.ts";
 import type { PartitionMirror } from "./partition.ts";
@@ -23,6 +22,7 @@ import { Sender } from "./sender.ts";
 import type { Shared } from "./shared.ts";
 import { followEnds } from "./source-ends.ts";
 import { batchBytesMax, type TopicRules } from "./topics.ts";
+import { Trouble } from "./trouble.ts";
 
 export interface MirrorOptions {
   readonly source: ClusterOptions;
@@ -65,19 +65,22 @@ export class Mirror {
   #counted = 0n;
   #positions: Positions | undefined;
   #discovery: Discovery | undefined;
-  #trouble: string | undefined;
-  /** Why the target does not answer, as far as those know who have nothing to send. */
-  #targetTrouble: string | undefined;
+  readonly #trouble: Trouble;
+  /** The target's, as far as those know who have nothing to send. */
+  readonly #targetTrouble: Trouble;
   #state: "STARTING" | "RUNNING" | "STOPPING" = "STARTING";
 
   constructor(options: MirrorOptions) {
     this.#options = options;
+    this.#trouble = new Trouble(options.emit);
+    this.#targetTrouble = new Trouble(options.emit);
   }
 
   /** STARTING, RUNNING, DEGRADED or STOPPING, and why. */
   get state(): { readonly state: string; readonly reason: string } {
-    if (this.#state !== "RUNNING") return { state: this.#state, reason: this.#trouble ?? "" };
-    const trouble = this.#trouble ?? this.#discovery?.refusal;
+    if (this.#state !== "RUNNING")
+      return { state: this.#state, reason: this.#trouble.reason ?? "" };
+    const trouble = this.#trouble.reason ?? this.#discovery?.refusal;
     if (trouble !== undefined) return { state: "DEGRADED", reason: trouble };
     for (const partition of this.partitions.values()) {
       if (partition.state === "PAUSED" || partition.reason === "") continue;
@@ -85,7 +88,7 @@ export class Mirror {
       const reason = `${sourceTopic}-${number} is ${partition.state}: ${partition.reason}`;
       return { state: "DEGRADED", reason };
     }
-    const reason = this.#targetTrouble;
+    const { reason } = this.#targetTrouble;
     return { state: reason === undefined ? "RUNNING" : "DEGRADED", reason: reason ?? "" };
   }
 
@@ -198,14 +201,14 @@ export class Mirror {
       frames,
       ready: (until) => budget.room(until),
       onFetched: (fetched) => {
-        this.#recovered();
+        this.#trouble.isOver();
         const { topic, partition } = fetched.subscription;
         this.find(topic, partition)?.accept(fetched);
       },
       onFailed: (subscription, error) => {
         this.find(subscription.topic, subscription.partition)?.sourceFailed(subscription, error);
       },
-      onTrouble: (error) => this.#degraded("the source cluster does not answer", error),
+      onTrouble: (error) => this.#trouble.begins("the source cluster does not answer", error),
     });
   }
 
@@ -222,11 +225,11 @@ export class Mirror {
           this.#start(fresh, signal);
         }
         this.#state = "RUNNING";
-        this.#recovered();
+        this.#trouble.isOver();
       } catch (error) {
         if (isStopped()) break;
         if (retryOf(error) === "never") throw error;
-        this.#degraded("a cluster does not answer", error);
+        this.#trouble.begins("a cluster does not answer", error);
       }
       await systemClock.sleep(discoverEveryMs, signal).catch(() => undefined);
       if (!isStopped() && discovery.refusal === undefined) this.#throwIfAllFailed();
@@ -240,14 +243,10 @@ export class Mirror {
     while (!isStopped()) {
       try {
         await target.describe([], signal);
-        if (this.#targetTrouble !== undefined) this.#options.emit(mirrorEvents.recovered());
-        this.#targetTrouble = undefined;
+        this.#targetTrouble.isOver();
       } catch (error) {
         if (isStopped()) return;
-        const reason = `the target does not answer: ${error instanceof Error ? error.message : String(error)}`;
-        if (this.#targetTrouble === undefined)
-          this.#options.emit(mirrorEvents.degraded(reason, error));
-        this.#targetTrouble = reason;
+        this.#targetTrouble.begins("the target does not answer", error);
       }
       await systemClock.sleep(this.#options.discoverEveryMs, signal).catch(() => undefined);
     }
@@ -283,21 +282,9 @@ export class Mirror {
     await retry(attempt, {
       signal,
       maxMs: 2_000,
-      onRetry: (error) => this.#degraded("a cluster does not answer", error),
+      onRetry: (error) => this.#trouble.begins("a cluster does not answer", error),
     });
-    this.#recovered();
-  }
-
-  #degraded(what: string, error: unknown): void {
-    const reason = `${what}: ${error instanceof Error ? error.message : String(error)}`;
-    if (this.#trouble === undefined) this.#options.emit(mirrorEvents.degraded(reason, error));
-    this.#trouble = reason;
-  }
-
-  #recovered(): void {
-    if (this.#trouble === undefined) return;
-    this.#trouble = undefined;
-    this.#options.emit(mirrorEvents.recovered());
+    this.#trouble.isOver();
   }
 }
 

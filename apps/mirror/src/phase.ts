@@ -1,3 +1,5 @@
+import { Bell } from "./bell.ts";
+
 export type PartitionState =
   "FENCING" | "RESUMING" | "MIRRORING" | "PAUSED" | "RETRYING" | "FAILED";
 
@@ -5,7 +7,7 @@ export type PartitionState =
 export class Phase {
   #state: PartitionState = "FENCING";
   #reason = "";
-  #waiting: (() => void)[] = [];
+  readonly #bell = new Bell();
 
   get state(): PartitionState {
     return this.#state;
@@ -23,20 +25,12 @@ export class Phase {
 
   /** Lets those who wait look again, because something beside the state has changed. */
   wake(): void {
-    for (const go of this.#waiting.splice(0)) go();
+    this.#bell.ring();
   }
 
   /** Resolves at the next change, or when the signal is aborted. */
   async changed(signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return;
-    await new Promise<void>((resolve) => {
-      const done = () => {
-        signal.removeEventListener("abort", done);
-        resolve();
-      };
-      signal.addEventListener("abort", done, { once: true });
-      this.#waiting.push(done);
-    });
+    await this.#bell.heard(signal);
   }
 
   /** Resolves when the predicate holds; rejects with the signal's reason. */

@@ -1,4 +1,4 @@
-import { failpoint, retry, type Emit } from "@hybridge/core";
+import { failpoint, retry, systemClock, type Emit } from "@hybridge/core";
 import type { PositionRun } from "@hybridge/kafka";
 import {
   brokerError,
@@ -259,7 +259,7 @@ export class Positions {
     let isLate = false;
     const isStopped = () => signal.aborted;
     while (!isStopped()) {
-      await pause(everyMs, signal);
+      await systemClock.sleep(everyMs, signal).catch(() => undefined);
       try {
         await this.flush(signal);
         isLate = false;
@@ -319,18 +319,5 @@ function encode(entries: readonly { key: Buffer; value: Buffer | null }[]): Buff
     count: records.length,
     baseTimestamp: BigInt(timestampMs),
     maxTimestamp: BigInt(timestampMs),
-  });
-}
-
-/** A sleep that ends early, without an error, when the signal is aborted. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done, { once: true });
   });
 }
