@@ -68,7 +68,7 @@ test("an owner that falls asleep while it recovers neither takes partitions back
         HYBRIDGE_MIRROR_ID: topic,
         HYBRIDGE_DEAD_LETTER_TOPIC: `dead-${topic}`,
       },
-      { log: log(name), cacheDir: clusters.cacheDir },
+      log(name),
     );
 
   await fill();

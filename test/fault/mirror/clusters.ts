@@ -3,7 +3,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { oneAtATime } from "../../support/exclusive.ts";
 import { startProxied, type ProxiedCluster } from "../../support/proxied-cluster.ts";
-import { warmCompileCache } from "./service.ts";
 
 /** A cluster that several runs share and break. */
 export interface Side extends ProxiedCluster {
@@ -15,8 +14,6 @@ export interface Side extends ProxiedCluster {
 /** Both clusters, and the folder with their logs and the mirrors'. */
 export interface Clusters extends AsyncDisposable {
   readonly dir: string;
-  /** Holds the mirror's compiled code. */
-  readonly cacheDir: string;
   readonly source: Side;
   readonly target: Side;
   /** Says that the logs are worth something: the folder stays. */
@@ -35,16 +32,10 @@ export async function startClusters(): Promise<Clusters> {
     const cluster = await startProxied(dir, name, { settings: SETTINGS });
     return Object.assign(cluster, { name, alone: oneAtATime() });
   };
-  const cacheDir = join(dir, "compiled");
-  const [source, target] = await Promise.all([
-    start("source"),
-    start("target"),
-    warmCompileCache(cacheDir),
-  ]);
+  const [source, target] = await Promise.all([start("source"), start("target")]);
   let isKept = false;
   return {
     dir,
-    cacheDir,
     source,
     target,
     keep() {

@@ -120,8 +120,7 @@ class Services implements AsyncDisposable {
       HYBRIDGE_DISCOVER_MS: "500",
       ...more,
     };
-    const files = { log: this.#logFile, cacheDir: this.#clusters.cacheDir };
-    const service = startMirrorService(settings, files);
+    const service = startMirrorService(settings, this.#logFile);
     this.#started.push(service);
     return service;
   }

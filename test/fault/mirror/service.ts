@@ -1,7 +1,6 @@
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { createWriteStream } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 
 const main = fileURLToPath(new URL("../../../apps/mirror/src/main.ts", import.meta.url));
 
@@ -10,20 +9,6 @@ const PROGRAM = [
   ...["--import", "@hybridge/tracing/preload"],
   main,
 ];
-
-const environment = (cacheDir: string) => ({
-  PATH: process.env["PATH"] ?? "",
-  NODE_COMPILE_CACHE: cacheDir,
-});
-
-/**
- * Fills the folder that startMirrorService takes, which halves the CPU of a start. Node writes it
- * when a process ends by itself: those that are killed never would.
- */
-export async function warmCompileCache(cacheDir: string): Promise<void> {
-  const env = environment(cacheDir);
-  await promisify(execFile)(process.execPath, [...PROGRAM, "--help"], { env });
-}
 
 export interface Exit {
   readonly code: number | null;
@@ -45,13 +30,13 @@ export interface MirrorService extends AsyncDisposable {
 /** Starts the mirror as in operation; its log is appended to a file. */
 export function startMirrorService(
   settings: Readonly<Record<string, string>>,
-  files: { readonly log: string; readonly cacheDir: string },
+  logFile: string,
 ): MirrorService {
   const child = spawn(process.execPath, PROGRAM, {
-    env: { ...environment(files.cacheDir), ...settings },
+    env: { PATH: process.env["PATH"] ?? "", ...settings },
     stdio: ["ignore", "ignore", "pipe"],
   });
-  child.stderr.pipe(createWriteStream(files.log, { flags: "a" }));
+  child.stderr.pipe(createWriteStream(logFile, { flags: "a" }));
   let exit: Exit | undefined;
   const ended = new Promise<Exit>((resolve) => {
     child.once("exit", (code, signal) => resolve((exit = { code, signal })));
