@@ -32,7 +32,7 @@ export interface Swallowing {
 }
 
 /** @see https://kafka.apache.org/protocol#protocol_api_keys */
-export const apiKeys = { produce: 0, initProducerId: 22 } as const;
+export const apiKeys = { produce: 0, initProducerId: 22, addPartitionsToTxn: 24 } as const;
 
 /** What the proxy does at the moment, to all connections. */
 interface Mischief {

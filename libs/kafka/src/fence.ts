@@ -18,7 +18,6 @@ import {
   type ProducerIdentity,
 } from "./wire/transaction.ts";
 
-/** How long the coordinator waits before it aborts a transaction that its owner left open. */
 const TRANSACTION_TIMEOUT_MS = 60_000;
 
 export interface Fence extends ProducerIdentity {
@@ -33,6 +32,8 @@ export interface FenceTarget {
   readonly transactionalId: string;
   readonly topic: string;
   readonly partitions: readonly number[];
+  /** How long the coordinator leaves a transaction open that its owner does not end; a minute. */
+  readonly timeoutMs?: number;
 }
 
 /**
@@ -52,14 +53,17 @@ export interface FenceTarget {
 export class Fencer {
   readonly #cluster: Cluster;
   readonly #at: FenceTarget;
+  readonly #timeoutMs: number;
   #identity: ProducerIdentity | undefined;
   #isConfirmed = false;
   /** Partitions were, or may have been, added to a transaction whose end is not known. */
   #isOpen = false;
+  #openedAtMs = 0;
 
   constructor(cluster: Cluster, at: FenceTarget) {
     this.#cluster = cluster;
     this.#at = at;
+    this.#timeoutMs = at.timeoutMs ?? TRANSACTION_TIMEOUT_MS;
   }
 
   /** @throws FencedError when somebody else took over since the last time */
@@ -92,7 +96,7 @@ export class Fencer {
 
   async #initialise(signal: AbortSignal): Promise<ProducerIdentity> {
     const { transactionalId } = this.#at;
-    const body = writeInitProducerId(transactionalId, TRANSACTION_TIMEOUT_MS, this.#identity);
+    const body = writeInitProducerId(transactionalId, this.#timeoutMs, this.#identity);
     return await askCoordinator(this.#cluster, transactionalId, signal, async (connection) => {
       const answer = readInitProducerId(
         await connection.request(initProducerIdApi, body, { signal }),
@@ -107,6 +111,7 @@ export class Fencer {
   async #mark(identity: ProducerIdentity, signal: AbortSignal): Promise<void> {
     const { transactionalId, topic, partitions } = this.#at;
     this.#isOpen = true;
+    this.#openedAtMs = Date.now();
     await askCoordinator(this.#cluster, transactionalId, signal, async (connection) => {
       const add = writeAddPartitionsToTxn(transactionalId, identity, topic, partitions);
       const added = await connection.request(addPartitionsToTxnApi, add, { signal });
@@ -131,6 +136,8 @@ export class Fencer {
   /**
    * Ends the transaction that an interrupted attempt may have left open. Otherwise the coordinator
    * would end it, raise the epoch by that, and call us replaced.
+   *
+   * @throws FencedError when somebody else took over since
    */
   async #close(signal: AbortSignal): Promise<void> {
     const identity = this.#identity;
@@ -146,8 +153,11 @@ export class Fencer {
         return;
       }
       if (!(error instanceof FencedError)) throw error;
-      // Either somebody took over, or the coordinator ended it because we were away for long: that
-      // cannot be told apart, so this is a take-over like that of a process that has just started.
+      // The coordinator ends it no earlier than that by itself: it was a successor.
+      if (Date.now() - this.#openedAtMs < this.#timeoutMs) throw error;
+      // Afterwards the two cannot be told apart: a take-over like that of a process that has just
+      // started. To name the next epoch instead would be no test: it may be the successor's last
+      // one, and the coordinator would answer with the one that the successor has now.
       this.#identity = undefined;
       this.#isOpen = false;
     }

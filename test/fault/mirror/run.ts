@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import { join } from "node:path";
 import { retry } from "@hybridge/core";
 import { readOffsets } from "@hybridge/kafka";
+import type { PartitionStatus } from "@hybridge/proto/hybridge/mirror/v1/mirror_control_service";
 import { compareTopics, MismatchError, seededRandom, type Random } from "@hybridge/kafka/testing";
 import type { Clusters } from "./clusters.ts";
 import { drawFaults, sleep, type Stage } from "./faults.ts";
@@ -79,7 +80,7 @@ async function strike(clusters: Clusters, seed: number, struck: string[]): Promi
     for (const fault of drawn) struck.push(await fault.strike(stage));
     done.abort();
     await filling;
-    return await judge(clusters, topic, services, signal);
+    return await judge(clusters, topic, services, struck, signal);
   } finally {
     done.abort();
     await filling.catch(() => undefined);
@@ -129,12 +130,36 @@ class Services implements AsyncDisposable {
   get complaint(): string | undefined {
     for (const { exit, hasRival } of this.#started) {
       if (!exit || exit.signal !== null || hasRival) continue;
-      return `a mirror ended by itself with exit code ${exit.code}; its log ends with:\n${this.logTail}`;
+      return `a mirror ended by itself with exit code ${exit.code}; its log ends with:\n${this.#logTail}`;
     }
     return undefined;
   }
 
-  get logTail(): string {
+  /**
+   * Starts the current mirror again when a rival, dead by now, took partitions from it. It may do
+   * so while it starts itself: the newest take-over counts. @returns whether that was so
+   */
+  async restartLoser(): Promise<boolean> {
+    const { current } = this;
+    if (!current.hasRival) return false;
+    const isLost = ({ state, reason }: PartitionStatus) =>
+      state === "FAILED" && reason.startsWith("another mirror");
+    if (!(await current.status()).some(isLost)) return false;
+    await current.end();
+    this.start();
+    return true;
+  }
+
+  /** What the current mirror says of its partitions, and what was logged of late. */
+  async describe(): Promise<string> {
+    const partitions = (await this.current.status()).map(
+      ({ partition, state, sourceOffset, lag, reason }) =>
+        `partition ${partition} is ${state} at source offset ${sourceOffset}, lag ${lag} ${reason}`,
+    );
+    return [...partitions, this.#logTail].join("\n");
+  }
+
+  get #logTail(): string {
     const lines = readFileSync(this.#logFile, "utf8").trimEnd().split("\n");
     const telling = lines.filter((line) => !line.includes('"level":"info"'));
     return telling.slice(-5).join("\n");
@@ -162,6 +187,7 @@ async function judge(
   clusters: Clusters,
   topic: string,
   services: Services,
+  struck: string[],
   signal: AbortSignal,
 ): Promise<number> {
   const from = { cluster: clusters.source.direct, topic };
@@ -171,6 +197,7 @@ async function judge(
   for (;;) {
     // The last one may have been replaced by a rival that the fault then killed.
     if (services.current.exit) services.start();
+    if (await services.restartLoser()) struck.push("started again after the rival took over");
     const { complaint } = services;
     if (complaint !== undefined) throw new Error(complaint);
     try {
@@ -184,8 +211,9 @@ async function judge(
       throw new MismatchError("the dead letters are not the records that are left out");
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      if (Date.now() > deadline)
-        throw new Error(`${reason}\n${services.logTail}`, { cause: error });
+      if (Date.now() > deadline) {
+        throw new Error(`${reason}\n${await services.describe()}`, { cause: error });
+      }
       await sleep(250);
     }
   }

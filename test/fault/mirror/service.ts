@@ -1,6 +1,12 @@
 import { spawn } from "node:child_process";
 import { createWriteStream } from "node:fs";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import {
+  MirrorControlServiceClient,
+  type PartitionStatus,
+} from "@hybridge/proto/hybridge/mirror/v1/mirror_control_service";
+import { callUnary, createClient } from "@hybridge/rpc";
 
 const main = fileURLToPath(new URL("../../../apps/mirror/src/main.ts", import.meta.url));
 
@@ -23,6 +29,8 @@ export interface MirrorService extends AsyncDisposable {
   /** It may end by itself, because another one was started beside it. */
   hasRival: boolean;
   signal(name: NodeJS.Signals): void;
+  /** What it says of its partitions; none when it does not answer. */
+  status(): Promise<readonly PartitionStatus[]>;
   /** Kills it, if need be, and waits until it is gone. */
   end(): Promise<void>;
 }
@@ -37,6 +45,10 @@ export function startMirrorService(
     stdio: ["ignore", "ignore", "pipe"],
   });
   child.stderr.pipe(createWriteStream(logFile, { flags: "a" }));
+  let address: string | undefined;
+  createInterface({ input: child.stderr }).on("line", (line) => {
+    address ??= /"service.listening".*?"address":"([^"]+)"/.exec(line)?.[1];
+  });
   let exit: Exit | undefined;
   const ended = new Promise<Exit>((resolve) => {
     child.once("exit", (code, signal) => resolve((exit = { code, signal })));
@@ -52,7 +64,18 @@ export function startMirrorService(
     },
     hasRival: false,
     signal: (name) => child.kill(name),
+    status: async () => (address === undefined ? [] : await statusAt(address).catch(() => [])),
     end,
     [Symbol.asyncDispose]: end,
   };
+}
+
+async function statusAt(address: string): Promise<readonly PartitionStatus[]> {
+  const client = createClient(MirrorControlServiceClient, address);
+  try {
+    const limits = { deadlineMs: 5_000 };
+    return (await callUnary(client.getStatus.bind(client), {}, limits)).partitions;
+  } finally {
+    client.close();
+  }
 }
