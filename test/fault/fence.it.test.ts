@@ -12,9 +12,15 @@ import { sleep } from "./mirror/faults.ts";
 // Owners that lose sight of the coordinator while their transaction is open: who may come back?
 
 const SHORT_MS = 1_000;
+/** For longer than the tests need an owner to be remembered. */
+const REMEMBERED_MS = 6_000;
 const dir = mkdtempSync(join(tmpdir(), "hybridge-fence-"));
 const { proxy, direct, proxied, ...kafka } = await startProxied(dir, "fence", {
-  settings: { "transaction.abort.timed.out.transaction.cleanup.interval.ms": "200" },
+  settings: {
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": "200",
+    "transactional.id.expiration.ms": String(REMEMBERED_MS),
+    "transaction.remove.expired.transaction.cleanup.interval.ms": "500",
+  },
 });
 const within = () => AbortSignal.timeout(60_000);
 const sleepers = new Cluster({ bootstrap: proxied, clientId: "sleeper" });
@@ -42,6 +48,11 @@ async function fallAsleep(topic: string, timeoutMs?: number) {
   return { sleeper, end, producerId, producerEpoch, successor: new Fencer(others, at) };
 }
 
+/** Until the coordinator has ended the transaction of its own accord: its marker is in the log. */
+async function untilEnded(topic: string, end: bigint): Promise<void> {
+  while ((await endOf(topic)) === end) await sleep(50);
+}
+
 async function endOf(topic: string): Promise<bigint> {
   const end = (await readOffsets(direct, topic, within())).get(0)?.end;
   assert.ok(end !== undefined);
@@ -66,6 +77,15 @@ test("who was replaced meanwhile does not come back, and leaves the successor al
 
 test("who was away until the coordinator ended the transaction goes on like a newcomer", async () => {
   const { sleeper, end } = await fallAsleep("timed-out", SHORT_MS);
-  while ((await endOf("timed-out")) === end) await sleep(50);
+  await untilEnded("timed-out", end);
   assert.equal((await sleeper.take(within())).isContinued, false);
+});
+
+test("who was away until the coordinator forgot it goes on like a newcomer", async () => {
+  const { sleeper, end, producerId } = await fallAsleep("forgotten", SHORT_MS);
+  await untilEnded("forgotten", end);
+  await sleep(REMEMBERED_MS + 2_000);
+  const fence = await sleeper.take(within());
+  assert.equal(fence.isContinued, false);
+  assert.notEqual(fence.producerId, producerId);
 });

@@ -111,6 +111,7 @@ class Link {
   readonly #later: { readonly bytes: Buffer; readonly dueMs: number }[] = [];
   #timer: NodeJS.Timeout | undefined;
   #isDropping = false;
+  #isTorn = false;
 
   constructor(client: Socket, server: Socket, mischief: Mischief, onEnd: () => void) {
     this.#client = client;
@@ -145,6 +146,8 @@ class Link {
   }
 
   #answer({ bytes, head, isFirst }: FramePart): void {
+    // A connection loses its end, and nothing from its middle.
+    if (this.#isTorn) return;
     if (isFirst) {
       const correlationId = head.readInt32BE(4);
       const { swallowing } = this.#mischief;
@@ -168,7 +171,7 @@ class Link {
       this.end();
       tear();
     });
-    this.#isDropping = true;
+    this.#isTorn = true;
   }
 
   /** Bytes leave in the order in which they came, also when the delay changes between them. */

@@ -1,10 +1,11 @@
 import { failpoint, RateMeter, retryOf, systemClock } from "@hybridge/core";
-import { BrokerError, FencedError, OffsetOutOfRangeError } from "@hybridge/kafka";
+import { FencedError, OffsetOutOfRangeError } from "@hybridge/kafka";
 import {
   advanceSequence,
   brokerError,
   errorCode,
   Fencer,
+  isForgottenOwner,
   makeCommittedFilter,
   offsetAt,
   stampBatch,
@@ -34,9 +35,6 @@ const RENEWAL = "the ownership is renewed";
 /** Fetched and unsent bytes of one partition at which reading pauses, and goes on again. */
 const PAUSE_BYTES = 4 << 20;
 const RESUME_BYTES = 2 << 20;
-
-/** INVALID_TXN_STATE, INVALID_PRODUCER_ID_MAPPING: the coordinator knows nothing of the last owner. */
-const FORGOTTEN_PRODUCER = new Set([48, 49]);
 
 /**
  * One mirrored partition. It takes the target partition over (fence), finds where the target ends
@@ -465,7 +463,7 @@ export class PartitionMirror implements Shipper {
 
   #giveUp(error: unknown): boolean {
     if (error instanceof BeginAgain || retryOf(error) !== "never") return false;
-    if (error instanceof BrokerError && FORGOTTEN_PRODUCER.has(error.kafkaCode)) return false;
+    if (isForgottenOwner(error)) return false;
     this.error = error;
     const isFenced = error instanceof FencedError;
     this.#phase.set(

@@ -147,8 +147,9 @@ export class Fencer {
         this.#abort(connection, identity, signal),
       );
     } catch (error) {
-      if (error instanceof BrokerError && error.kafkaCode === INVALID_TXN_STATE) {
-        // It was never opened.
+      if (isForgottenOwner(error)) {
+        // It was never opened, or it was so long ago that the coordinator has forgotten its owner.
+        if (error.kafkaCode === INVALID_PRODUCER_ID_MAPPING) this.#identity = undefined;
         this.#isOpen = false;
         return;
       }
@@ -164,10 +165,14 @@ export class Fencer {
   }
 }
 
-/** INVALID_TXN_STATE: there is nothing to end. */
 const INVALID_TXN_STATE = 48;
-/** That, and INVALID_PRODUCER_ID_MAPPING. */
-const FORGOTTEN: ReadonlySet<number> = new Set([INVALID_TXN_STATE, 49]);
+const INVALID_PRODUCER_ID_MAPPING = 49;
+const FORGOTTEN: ReadonlySet<number> = new Set([INVALID_TXN_STATE, INVALID_PRODUCER_ID_MAPPING]);
+
+/** True when the coordinator knows nothing of an owner, or of what it has open; that is no fence. */
+export function isForgottenOwner(error: unknown): error is BrokerError {
+  return error instanceof BrokerError && FORGOTTEN.has(error.kafkaCode);
+}
 
 type Connected = Awaited<ReturnType<Cluster["coordinator"]>>;
 

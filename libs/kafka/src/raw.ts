@@ -9,7 +9,7 @@ export {
   TopicRecreatedError,
   UnsupportedBrokerError,
 } from "./errors.ts";
-export { Fencer, type Fence } from "./fence.ts";
+export { Fencer, isForgottenOwner, type Fence } from "./fence.ts";
 export { endsOf, Fetcher, offsetAt, rangeOf, type Fetched, type Subscription } from "./fetcher.ts";
 export {
   encodePause,
