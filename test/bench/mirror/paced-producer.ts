@@ -11,6 +11,8 @@ const NOBODY = { producerId: -1n, producerEpoch: -1, baseSequence: -1 } as const
 const LINGER_MS = 10;
 const TICK_MS = 1;
 const POSTS = 500;
+/** Some 300 KB in lz4: a broker takes no batch over a megabyte. */
+const BATCH_RECORDS_MAX = 2_000;
 const KEY_BYTES = 8;
 
 /** The number that was put into a record's key: how many of its partition came before it. */
@@ -62,8 +64,9 @@ export class PacedProducer implements AsyncDisposable {
         if (elapsedMs < (nextMs[partition] ?? 0)) continue;
         // Whoever comes late sends what has gathered, as a producer would.
         const due = Math.floor(elapsedMs * perMs) + (already[partition] ?? 0);
-        const count = due - (this.sent[partition] ?? 0);
-        if (count > 0) this.#writer.send([this.#batch(partition, count)]);
+        for (let left = due - (this.sent[partition] ?? 0); left > 0; left -= BATCH_RECORDS_MAX) {
+          this.#writer.send([this.#batch(partition, Math.min(left, BATCH_RECORDS_MAX))]);
+        }
         nextMs[partition] = elapsedMs + LINGER_MS;
       }
       await sleep(TICK_MS, undefined, { signal });
