@@ -1,108 +1,139 @@
 import { SqlRefusedError } from "./errors.ts";
-import { functionsOf } from "./functions.ts";
-import type { Token } from "./tokens.ts";
+import { isHiveFunction } from "./functions.ts";
+import { walkQuery, type Dialect } from "./query-shape.ts";
+import { isSymbol, wordOf, type Token } from "./tokens.ts";
 
 /**
  * No parser of Hive's dialect exists outside of Java, so this is not one: it allows a statement by
  * its first words, and within it only calls of listed functions and no word that begins a change
- * of state or a script. That is enough because Hive's grammar (HiveParser.g) lets a statement that
- * begins so change something by INSERT or USING 'script' alone.
+ * of state or a script. That is enough because by Hive's grammar (HiveParser.g, FromClauseParser.g,
+ * SelectClauseParser.g) a statement that begins so changes something by INSERT, or runs a program
+ * by a MAP, REDUCE or TRANSFORM clause with its USING; all five are reserved words.
  */
 const FORBIDDEN = new Set(
-  "insert overwrite into transform reduce update delete merge create drop alter load export truncate".split(
+  "insert overwrite into transform reduce update delete merge create drop alter truncate".split(
     " ",
   ),
 );
 
-/** Words that stand before a parenthesis without being a function. */
-const NOT_CALLS = new Set(
+const dialect: Dialect = {
+  notCalls: new Set(
+    (
+      "all and any as between by case cube distinct div else except exists filter for from group " +
+      "having in intersect interval is join like limit minus not offset on or order over qualify " +
+      "regexp rlike rollup select sets some table tablesample then union using values when where with"
+    ).split(" "),
+  ),
+  isFunction: isHiveFunction,
+  // LATERAL VIEW [OUTER] explode(...)
+  beforeTableFunction: new Set(["view", "outer"]),
+  checkWord(tokens, index) {
+    const word = wordOf(tokens[index]);
+    const next = tokens[index + 1];
+    // map(...) makes a map, and map<...> is its type.
+    const isScript = word === "map" && !isSymbol(next, "(") && !isSymbol(next, "<");
+    if (!isScript && !FORBIDDEN.has(word)) return;
+    throw new SqlRefusedError(
+      `${word.toUpperCase()} at ${tokens[index]?.at ?? 0} is not allowed: queries only read ` +
+        "(a column of this name needs backticks)",
+    );
+  },
+};
+
+/** SHOW with these words; none of them changes or reveals settings. */
+const SHOWS: readonly (readonly string[])[] = [
+  ["tables"],
+  ["table", "extended"],
+  ["views"],
+  ["materialized", "views"],
+  ["databases"],
+  ["schemas"],
+  ["partitions"],
+  ["columns"],
+  ["sorted", "columns"],
+  ["functions"],
+  ["tblproperties"],
+  ["create", "table"],
+  ["create", "database"],
+  ["create", "view"],
+  ["locks"],
+  ["transactions"],
+  ["compactions"],
+  ["roles"],
+  ["current", "roles"],
+  ["role", "grant"],
+  ["grant"],
+];
+
+/** Kinds of EXPLAIN that do not run the statement, as ANALYZE and REOPTIMIZATION do. */
+const EXPLAINS = new Set(
   (
-    "all and any as between by case cluster cube distinct distribute else except exists filter from " +
-    "full group having in inner intersect interval is join like minus not on or order outer over " +
-    "partition rlike regexp rollup select sets some sort tablesample then union using values when " +
-    "where with div"
+    "extended formatted cbo cost joincost ast logical dependency authorization locks vectorization " +
+    "only summary operator expression detail ddl"
   ).split(" "),
 );
 
-const SHOWS = new Set(
-  "tables views databases schemas partitions columns functions create tblproperties".split(" "),
-);
-
-const EXPLAINS = new Set("extended formatted cbo cost joincost ast logical dependency".split(" "));
-
 /** Throws SqlRefusedError unless the tokens are one statement of Hive that only reads. */
 export function guardHive(tokens: readonly Token[]): void {
-  const [first = "", second = ""] = tokens.slice(0, 2).map(wordOf);
-  if (first === "show") {
-    guardShow(second, tokens);
-    return;
-  }
-  if (first === "describe" || first === "desc") {
-    refuseSymbols(tokens);
-    return;
-  }
-  const start = first === "explain" ? explained(tokens) : 0;
-  guardQuery(tokens.slice(start));
+  const first = wordOf(tokens[0]);
+  if (first === "show") guardShow(tokens);
+  else if (first === "describe" || first === "desc") guardDescribe(tokens);
+  else guardQuery(first === "explain" ? explained(tokens) : tokens);
 }
 
-function explained(tokens: readonly Token[]): number {
+function explained(tokens: readonly Token[]): readonly Token[] {
   const start = tokens.findIndex((token, index) => index > 0 && !EXPLAINS.has(wordOf(token)));
   if (start < 0) throw new SqlRefusedError("EXPLAIN explains nothing");
-  return start;
+  return tokens.slice(start);
 }
 
 function guardQuery(tokens: readonly Token[]): void {
-  const first = wordOf(tokens.find(({ text }) => text !== "("));
-  if (first !== "select" && first !== "with") {
+  const first = wordOf(tokens.find((token) => !isSymbol(token, "(")));
+  if (first !== "select" && first !== "with" && first !== "from") {
     throw new SqlRefusedError(
-      `only SELECT, WITH, SHOW, DESCRIBE and EXPLAIN of these are allowed, but the statement begins with ${tokens[0]?.text ?? "nothing"}`,
+      "only SELECT, WITH, FROM ... SELECT, SHOW, DESCRIBE and EXPLAIN of these are allowed, but the " +
+        `statement begins with ${tokens[0]?.text ?? "nothing"}`,
     );
   }
-  tokens.forEach((token, index) => {
-    const word = wordOf(token);
-    const next = tokens[index + 1];
-    if (FORBIDDEN.has(word)) {
-      throw new SqlRefusedError(
-        `${token.text} at ${token.at} is not allowed: queries only read (a column of this name needs backticks)`,
-      );
-    }
-    // TRANSFORM, MAP and REDUCE all name their program in a USING clause.
-    if (word === "using" && next?.kind === "string") {
-      throw new SqlRefusedError(`USING at ${token.at} would run a script`);
-    }
-    if (next?.text === "(" && next.kind === "symbol") guardCall(token, tokens[index - 1]);
-  });
+  walkQuery(tokens, dialect);
 }
 
-function guardCall(token: Token, before: Token | undefined): void {
-  if (token.kind !== "word" && token.kind !== "quoted") return;
-  const name = token.kind === "word" ? wordOf(token) : token.text.slice(1, -1).toLowerCase();
-  if (token.kind === "word" && NOT_CALLS.has(name)) return;
-  if (before?.text === "." || !functionsOf.hive.has(name)) {
-    throw new SqlRefusedError(
-      `the function ${before?.text === "." ? "of a database, " : ""}${token.text}, at ${token.at} is not one that queries may call`,
-    );
-  }
-}
-
-function guardShow(what: string, tokens: readonly Token[]): void {
-  if (!SHOWS.has(what) || (what === "create" && wordOf(tokens[2]) !== "table")) {
-    throw new SqlRefusedError(
-      `SHOW ${what.toUpperCase()} is not allowed; SHOW TABLES, DATABASES, PARTITIONS, COLUMNS, FUNCTIONS, TBLPROPERTIES and CREATE TABLE are`,
-    );
-  }
-  if (what !== "partitions" && what !== "tblproperties") refuseSymbols(tokens);
-}
-
-/** What describes has names, strings and dots; parentheses would be something else. */
-function refuseSymbols(tokens: readonly Token[]): void {
-  const odd = tokens.find(
-    ({ kind, text }) => kind === "symbol" && ![".", "=", ",", "*", "|", "$"].includes(text),
+function guardShow(tokens: readonly Token[]): void {
+  const isListed = SHOWS.some((words) =>
+    words.every((word, index) => wordOf(tokens[index + 1]) === word),
   );
-  if (odd) throw new SqlRefusedError(`${odd.text} at ${odd.at} has no place in this statement`);
+  if (!isListed) {
+    throw new SqlRefusedError(
+      `SHOW ${wordOf(tokens[1]).toUpperCase()} is not allowed; these are: ` +
+        SHOWS.map((words) => words.join(" ").toUpperCase()).join(", "),
+    );
+  }
+  guardNames(tokens, catalogDialect);
 }
 
-/** The word in lower case; "" for any other token. */
-function wordOf(token: Token | undefined): string {
-  return token?.kind === "word" ? token.text.toLowerCase() : "";
+/** DESCRIBE [FORMATTED] t PARTITION (dt = '...') column. */
+function guardDescribe(tokens: readonly Token[]): void {
+  guardNames(tokens, { ...catalogDialect, isFunction: () => false });
 }
+
+function guardNames(tokens: readonly Token[], names: Dialect): void {
+  walkQuery(tokens, names, "other");
+  const named = tokens.find(
+    ({ kind }, index) => kind === "parameter" && isSymbol(tokens[index + 1], "="),
+  );
+  if (named) {
+    throw new SqlRefusedError(
+      `${named.text} at ${named.at} stands where the name of a column does`,
+    );
+  }
+}
+
+/** What SHOW and DESCRIBE may hold: SHOW PARTITIONS t PARTITION (...) WHERE (...). */
+const catalogDialect: Dialect = {
+  ...dialect,
+  notCalls: new Set("partition where and or not in like".split(" ")),
+  checkWord(tokens, index) {
+    if (wordOf(tokens[index]) !== "select") return;
+    throw new SqlRefusedError(`SELECT at ${tokens[index]?.at ?? 0} has no place in this statement`);
+  },
+};

@@ -1,4 +1,5 @@
 import { SqlParameterError } from "./errors.ts";
+import { hiveStringLiteral } from "./hive-strings.ts";
 import type { Engine, Token } from "./tokens.ts";
 
 export type ParameterValue = boolean | bigint | number | string | null;
@@ -54,21 +55,9 @@ function integerLiteral(name: string, value: bigint): string {
   return value < 0n ? `(${value})` : String(value);
 }
 
-const HIVE_ESCAPES: Readonly<Record<string, string>> = {
-  "\\": "\\\\",
-  "'": "\\'",
-  "\n": "\\n",
-  "\r": "\\r",
-  // Hive replaces ${...} in the text of the whole statement before it reads it.
-  $: "\\u0024",
-  // Not needed by HiveServer2, but by clients that cut scripts at semicolons before they send them.
-  ";": "\\u003B",
-};
-
-/** A string of Hive, as BaseSemanticAnalyzer.unescapeSQLString reads it. */
 function hiveString(name: string, value: string): string {
   if (!value.isWellFormed() || value.includes("\0")) {
     throw new SqlParameterError(`:${name} holds NUL or half a character, which Hive cannot take`);
   }
-  return `'${value.replace(/[\\'\n\r$;]/g, (character) => HIVE_ESCAPES[character] ?? character)}'`;
+  return hiveStringLiteral(value);
 }

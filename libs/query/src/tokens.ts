@@ -19,25 +19,29 @@ const DEPTH_MAX = 200;
 
 /**
  * What each kind of token looks like. Where the engines' own lexers could disagree with these about
- * where a token ends, refuseAmbiguous() has refused the statement before.
+ * where a token ends, the statement is refused.
  */
 const PATTERNS: Readonly<Record<Engine, readonly (readonly [TokenKind, RegExp])[]>> = {
   hive: [
     ["string", /'(?:[^'\\]|\\.)*'/sy],
     // Hive takes double quotes for strings.
-    ["string", /"[^"\\]*"/sy],
+    ["string", /"(?:[^"\\]|\\.)*"/sy],
     ["quoted", /`(?:[^`]|``)*`/sy],
-    ["number", /\d+(?:\.\d*)?(?:[eE][+-]?\d+)?[A-Za-z]*(?![\w.])|\.\d+(?:[eE][+-]?\d+)?/y],
-    ["word", /[A-Za-z_0-9]+/y],
+    // `1.5using` would be a number and a word to Hive: neither reading is accepted.
+    [
+      "number",
+      /(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?:[bB][dD]|[lLsSyYdDfFbBkKmMgG])?(?![\w.\p{L}])/uy,
+    ],
+    ["word", /(?=\d*[\p{L}_])[\w\p{L}\p{M}\p{N}]+/uy],
     ["parameter", /:[A-Za-z_][A-Za-z_0-9]*/y],
-    ["symbol", /<=>|<>|<=|>=|!=|==|\|\||&&|[-+*/%=<>(),.[\]&|^~!?]/y],
+    ["symbol", /<=>|<>|<=|>=|!=|==|\|\||&&|[-+*/%=<>(),.[\]&|^~!]/y],
   ],
   redshift: [
     ["string", /'(?:[^']|'')*'/sy],
     ["quoted", /"(?:[^"]|"")*"/sy],
-    ["number", /\d+(?:\.\d*)?(?:[eE][+-]?\d+)?(?![\w.])|\.\d+(?:[eE][+-]?\d+)?(?![\w.])/y],
-    ["word", /[A-Za-z_\u0080-\uffff][A-Za-z_0-9\u0080-\uffff]*/y],
-    ["symbol", /::|<>|<=|>=|!=|\|\||[-+*/%=<>(),.[\]&|^~!#]/y],
+    ["number", /(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.\u0080-\uffff])/y],
+    ["word", /[A-Za-z_\u0080-\uffff][A-Za-z_0-9$\u0080-\uffff]*/y],
+    ["symbol", /::|<>|<=|>=|!=|\|\||[-+*/%=<>(),.[\]&|^~!#@]/y],
     ["parameter", /:[A-Za-z_][A-Za-z_0-9]*/y],
   ],
 };
@@ -45,6 +49,7 @@ const PATTERNS: Readonly<Record<Engine, readonly (readonly [TokenKind, RegExp])[
 const SPACE = /[ \t\r\n\f]+/y;
 const LINE_COMMENT = /--[^\r\n]*/y;
 const BLOCK_COMMENT = /\/\*(?:[^*]|\*(?!\/))*\*\//sy;
+const ESCAPED_STRING = /'(?:[^'\\]|\\.|'')*'/sy;
 
 /**
  * Cuts a statement into tokens, without white space, comments and one semicolon at its end.
@@ -89,6 +94,28 @@ export function joinTokens(
     .join("");
 }
 
+/** The word in lower case, of its ASCII letters only, as engines compare keywords; "" for any other token. */
+export function wordOf(token: Token | undefined): string {
+  return token?.kind === "word" ? lower(token.text) : "";
+}
+
+/** The name that a word or a quoted identifier stands for; "" for any other token. */
+export function nameOf(token: Token | undefined): string {
+  if (token?.kind !== "quoted") return wordOf(token);
+  const quote = token.text[0] ?? "";
+  return token.text.slice(1, -1).replaceAll(quote + quote, quote);
+}
+
+/** True for a dot, a parenthesis and the like. */
+export function isSymbol(token: Token | undefined, text: string): boolean {
+  return token?.kind === "symbol" && token.text === text;
+}
+
+// Not toLowerCase(), which makes ASCII letters of others: the Kelvin sign would be a k.
+function lower(text: string): string {
+  return text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+}
+
 /**
  * Refuses what the engine could read in another way than we do, which is how statements are
  * smuggled past guards.
@@ -96,12 +123,6 @@ export function joinTokens(
 function refuseAmbiguous(engine: Engine, sql: string): void {
   if (!sql.isWellFormed() || sql.includes("\0")) {
     throw new SqlRefusedError("the statement holds NUL or half a character");
-  }
-  if (engine === "redshift" && sql.includes("\\")) {
-    throw new SqlRefusedError(
-      "a backslash in SQL for Redshift may or may not escape the quote after it, by a setting of " +
-        "the cluster; pass such text as a parameter",
-    );
   }
   if (engine === "hive" && sql.includes("${")) {
     throw new SqlRefusedError(
@@ -114,16 +135,33 @@ function refuseAmbiguous(engine: Engine, sql: string): void {
 function tokenAt(engine: Engine, sql: string, at: number, spaced: boolean): Token {
   for (const [kind, pattern] of PATTERNS[engine]) {
     const length = matchAt(pattern, sql, at);
-    if (length > 0) return { kind, text: sql.slice(at, at + length), spaced, at };
+    if (length === 0) continue;
+    const token = { kind, text: sql.slice(at, at + length), spaced, at };
+    refuseTwoReadings(engine, token, sql);
+    return token;
   }
   throw new SqlRefusedError(whatIsWrong(sql, at));
 }
 
+function refuseTwoReadings(engine: Engine, { kind, text, at }: Token, sql: string): void {
+  if (kind === "string" && engine === "redshift") {
+    if (matchAt(ESCAPED_STRING, sql, at) === text.length) return;
+    throw new SqlRefusedError(
+      `the string at ${at} ends elsewhere when a backslash escapes the quote after it, which is a ` +
+        "setting of the cluster; pass such text as a parameter",
+    );
+  }
+  if (kind === "quoted" && /\p{Cc}|--/u.test(text)) {
+    throw new SqlRefusedError(
+      `the name at ${at} holds a control character or --, which is taken for a comment on the way`,
+    );
+  }
+}
+
 function whatIsWrong(sql: string, at: number): string {
   const rest = sql.slice(at);
-  if (/^['"`]/.test(rest)) {
-    return `the quotation at ${at} has no end, or has a backslash within double quotes`;
-  }
+  if (/^['"`]/.test(rest)) return `the quotation at ${at} has no end`;
+  if (/^[\d.]/.test(rest)) return `the number at ${at} runs into what follows it`;
   return `the character ${JSON.stringify(String.fromCodePoint(sql.codePointAt(at) ?? 0))} at ${at} has no place in a query`;
 }
 

@@ -19,7 +19,7 @@ test("values become literals of each engine, and text of Redshift travels beside
   assert.equal(
     hive.sql.replace(/ +/g, " "),
     "select TRUE , (-5) , CAST('-9223372036854775808' AS BIGINT) , CAST('NaN' AS DOUBLE) , " +
-      "'it\\'s \\\\ \\u0024{env:HOME}\\u003B\\n' , '' , NULL ,1- (-5) ",
+      "'it\\u0027s \\u005C \\u0024{env:HOME}\\u003B\\u000A' , '' , NULL ,1- (-5) ",
   );
   assert.deepEqual(hive.parameters, []);
   const redshift = await prepareSql("redshift", sql, values);
