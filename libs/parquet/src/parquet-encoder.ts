@@ -27,7 +27,7 @@ export interface ParquetOptions {
 }
 
 /** Of the rows in a file and of how they are written. A change of either needs a new one. */
-const SCHEMA = "v1";
+const SCHEMA = "v2";
 
 /** Rows of a Parquet row group, a multiple of DuckDB's vectors: its default needs 200 MB more. */
 const ROW_GROUP_ROWS = 20_480;

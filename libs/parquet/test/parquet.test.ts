@@ -25,7 +25,7 @@ after(async () => {
 
 function cutOf(count: number, over: Partial<Cut> = {}): Cut {
   const last = BigInt(count - 1);
-  return { topic: "t", partition: 3, first: 0n, last, decidedAtMs: EPOCH, schema: "v1", ...over };
+  return { topic: "t", partition: 3, first: 0n, last, decidedAtMs: EPOCH, schema: "v2", ...over };
 }
 
 function record(offset: number, value: Buffer | string | null): LandingRecord {
@@ -65,7 +65,7 @@ test("rows hold the exact bytes, coordinates and typed columns", async () => {
   assert.deepEqual(segment.deadLetters, []);
   let rows = 0;
   for (const file of segment.files) {
-    assert.equal(file.name, `dt=${file.dt}/hr=${file.hr}/t-3-0-499-v1.parquet`);
+    assert.equal(file.name, `dt=${file.dt}/hr=${file.hr}/t-3-0-499-v2.parquet`);
     assert.equal(await countParquetRows(file.localPath), BigInt(file.rows));
     const bytes = await readFile(file.localPath);
     assert.equal(createHash("sha256").update(bytes).digest("hex"), file.sha256);

@@ -7,14 +7,17 @@ export {
   type Column,
 } from "./columns.ts";
 export { indexOfGenerated, postAt, seedMax, type GeneratedPost } from "./generator.ts";
-export type { PostFields, PostSchema } from "./post.ts";
-export { readPost, type NotAPost, type ReadPost } from "./read-post.ts";
+export { accountKey, type PostFields, type PostSchema } from "./post.ts";
+export { otherNames, type OtherName, type Reading, type UnreadableCode } from "./reading.ts";
+export { readPosts } from "./read-posts.ts";
 export {
   headerNames,
   partitionOf,
   rowOf,
   type Coordinates,
+  type NotARow,
   type RowResult,
   type TweetRecord,
   type TweetRow,
 } from "./row.ts";
+export { isPlausible } from "./time.ts";

@@ -1,6 +1,14 @@
 /** A parsed JSON object whose members nobody has checked. */
 export type Json = Readonly<Record<string, unknown>>;
 
+/**
+ * What a reading has met. JSON.parse rounds integers over 2^53; a reader that needs such a number
+ * notes it here, and the value is read again by parseExactly, which gives it as a bigint.
+ */
+export interface Met {
+  roundedInteger: boolean;
+}
+
 export function objectOf(value: unknown): Json | undefined {
   return typeof value === "object" && value !== null && !Array.isArray(value)
     ? (value as Json)
@@ -19,30 +27,36 @@ export function flagOf(value: unknown): boolean | null {
   return typeof value === "boolean" ? value : null;
 }
 
-/** A count that is exact: anything else is unknown rather than wrong. */
-export function countOf(value: unknown): bigint | null {
-  return typeof value === "number" && Number.isSafeInteger(value) ? BigInt(value) : null;
+const LONG_MAX = 2n ** 63n - 1n;
+
+/**
+ * A count that is exact and fits into 64 bits: anything else is unknown rather than wrong. Personal
+ * archives write counts as text.
+ */
+export function countOf(met: Met, value: unknown): bigint | null {
+  if (typeof value === "number") {
+    if (Number.isSafeInteger(value)) return BigInt(value);
+    noteRounding(met, value);
+    return null;
+  }
+  if (typeof value === "bigint") return value <= LONG_MAX && value >= -LONG_MAX ? value : null;
+  return typeof value === "string" && /^\d{1,18}$/.test(value) ? BigInt(value) : null;
 }
 
 /**
- * An id from its text form, or from its number where that is exact. Numbers over 2^53 arrive here
- * as text: see parseExactly.
+ * An id from its text form or else from its number: a whole number that is not negative. X's API
+ * v1.1 gives both, `id_str` and `id`; v2 and archives give text alone.
  */
-export function idOf(text: unknown, number?: unknown): string | null {
+export function idOf(met: Met, text: unknown, number: unknown = text): string | null {
   if (typeof text === "string" && text !== "") return text;
   if (typeof number === "string" && number !== "") return number;
-  return typeof number === "number" && Number.isSafeInteger(number) ? String(number) : null;
+  if (typeof number === "bigint") return number >= 0n ? String(number) : null;
+  if (typeof number !== "number") return null;
+  if (Number.isSafeInteger(number)) return number >= 0 ? String(number) : null;
+  noteRounding(met, number);
+  return null;
 }
 
-/**
- * JSON.parse that keeps integers over 2^53 as the text of their digits. The reviver makes it
- * several times slower, so it is for the few posts that have no text form of their id.
- */
-export function parseExactly(text: string): unknown {
-  const reviver = (_key: string, value: unknown, context?: { readonly source?: string }) => {
-    const source = context?.source;
-    const inexact = typeof value === "number" && !Number.isSafeInteger(value);
-    return inexact && source !== undefined && /^-?\d+$/.test(source) ? source : value;
-  };
-  return JSON.parse(text, reviver) as unknown;
+function noteRounding(met: Met, value: number): void {
+  if (Number.isInteger(value)) met.roundedInteger = true;
 }

@@ -8,6 +8,10 @@ export interface PostFields {
   /** Milliseconds since 1970, or null when the source gives no readable time. */
   readonly createdAtMs: number | null;
   readonly deletedAtMs: number | null;
+  /** When the source passed it on, by its own clock, where its messages say so. */
+  readonly observedAtMs: number | null;
+  /** Tells the states of a post that may change under one id apart; null where none may. */
+  readonly version: string | null;
   readonly authorId: string | null;
   readonly authorHandle: string | null;
   readonly authorName: string | null;
@@ -28,6 +32,8 @@ export interface PostFields {
 const NOTHING: Omit<PostFields, "id" | "op"> = {
   createdAtMs: null,
   deletedAtMs: null,
+  observedAtMs: null,
+  version: null,
   authorId: null,
   authorHandle: null,
   authorName: null,
@@ -45,14 +51,20 @@ const NOTHING: Omit<PostFields, "id" | "op"> = {
   possiblySensitive: null,
 };
 
-/** The fields of a deletion: an id, perhaps an author and a time. */
-export function deletion(id: string, authorId: string | null, atMs: number | null): PostFields {
-  return { ...NOTHING, id, op: "delete", authorId, deletedAtMs: atMs };
+/** The fields of a deletion: an id, perhaps an author and a time, never what was said. */
+export function deletion(
+  id: string,
+  rest: Partial<
+    Pick<PostFields, "authorId" | "deletedAtMs" | "createdAtMs" | "observedAtMs" | "version">
+  > = {},
+): PostFields {
+  return { ...NOTHING, ...rest, id, op: "delete" };
 }
 
-/** Milliseconds since 1970 of an ISO or RFC 2822-like time, or null. */
-export function timeOf(value: unknown): number | null {
-  if (typeof value !== "string") return null;
-  const ms = Date.parse(value);
-  return Number.isFinite(ms) ? ms : null;
+/**
+ * The id under which an author's end is kept: no post has it, since the ids of X are digits and
+ * those of Bluesky begin with `did:`.
+ */
+export function accountKey(authorId: string): string {
+  return `account:${authorId}`;
 }

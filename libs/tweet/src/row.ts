@@ -1,8 +1,11 @@
+import { isUtf8 } from "node:buffer";
 import { hash } from "node:crypto";
 import { columns } from "./columns.ts";
-import type { PostFields } from "./post.ts";
-import { readPost, type NotAPost } from "./read-post.ts";
+import { deletion, type PostFields, type PostSchema } from "./post.ts";
+import { readPost } from "./read-posts.ts";
+import type { Reading, UnreadableCode } from "./reading.ts";
 import { storable, storableTags } from "./text.ts";
+import { isPlausible } from "./time.ts";
 
 type ColumnTable = (typeof columns)[number];
 
@@ -50,9 +53,12 @@ export interface Coordinates {
   readonly landedAtMs: number;
 }
 
+/** Why a record is no row. Stable: dead letters carry it. */
+export type NotARow = UnreadableCode | "NOT_A_POST";
+
 export type RowResult =
   | { readonly ok: true; readonly row: TweetRow }
-  | { readonly ok: false; readonly code: NotAPost; readonly reason: string };
+  | { readonly ok: false; readonly code: NotARow; readonly reason: string };
 
 /** Names of the headers of a record (DESIGN: "The record"). */
 export const headerNames = {
@@ -70,29 +76,31 @@ const bytesMax = Object.fromEntries(
  * The row of a record, or why it can be none. Pure and deterministic: the same record gives the
  * same row on both sides. Typed text is made storable (see text.ts); `raw` stays exact. An id that
  * is longer than its column is refused, since a cut id would name another post.
+ *
+ * A tombstone (a key and no value) is the deletion of the post with that key. So is a record whose
+ * header says delete and whose value does not say of what.
  */
 export function rowOf(record: TweetRecord, at: Coordinates): RowResult {
   const headers = headersOf(record);
-  const post = readPost(record.value, headers.schema ?? undefined);
-  if (!post.ok) return post;
-  const fields = headers.op === "delete" ? { ...post.fields, op: "delete" as const } : post.fields;
+  const said = saidBy(record, headers.schema ?? undefined, headers.op === "delete");
+  if (!said.ok) return said;
+  const { fields, schema } = said;
   const id = text("id", fields.id);
   if (id !== fields.id) {
     return { ok: false, code: "NO_ID", reason: "the id is too long or has characters no id has" };
   }
-  // -1 is Kafka's "no timestamp", and producers may write anything: 1970 stands for both.
-  const recordMs = plausible(Math.max(record.timestampMs, 0)) ?? 0;
   const row: TweetRow = {
     kafka_topic: at.topic,
     kafka_partition: at.partition,
     kafka_offset: record.offset,
-    kafka_timestamp: recordMs,
+    // -1 is Kafka's "no timestamp", and producers may write anything: 1970 stands for both.
+    kafka_timestamp: storableTime(Math.max(record.timestampMs, 0)) ?? 0,
     id,
     op: fields.op,
-    event_time: eventTimeOf(fields, recordMs),
-    created_at: plausible(fields.createdAtMs),
+    event_time: eventTimeOf(fields, record.timestampMs),
+    created_at: storableTime(fields.createdAtMs),
     source: text("source", headers.source),
-    schema_name: post.schema,
+    schema_name: schema,
     author_id: text("author_id", fields.authorId),
     author_handle: text("author_handle", fields.authorHandle),
     author_name: text("author_name", fields.authorName),
@@ -111,9 +119,54 @@ export function rowOf(record: TweetRecord, at: Coordinates): RowResult {
     traceparent: text("traceparent", headers.traceparent),
     landed_at: at.landedAtMs,
     raw_md5: hash("md5", record.value ?? "", "hex"),
-    raw: post.text,
+    raw: record.value?.toString("utf8") ?? "",
   };
   return { ok: true, row };
+}
+
+type Said =
+  | { readonly ok: true; readonly fields: PostFields; readonly schema: PostSchema | null }
+  | Extract<RowResult, { readonly ok: false }>;
+
+function saidBy(record: TweetRecord, schema: string | undefined, isDelete: boolean): Said {
+  const { key, value } = record;
+  if (value === null) {
+    return (
+      deletionByKey(key) ?? notARow("EMPTY", "there is no value, and no key that names a post")
+    );
+  }
+  const reading = readPost(value, schema);
+  if ("fields" in reading) {
+    const { fields } = reading;
+    const isPost = reading.kind === "post";
+    return {
+      ok: true,
+      schema: reading.schema,
+      fields: isDelete && isPost ? asDeletion(fields) : fields,
+    };
+  }
+  const isKeyAsked = isDelete && (reading.kind === "other" || reading.code === "NO_ID");
+  return (isKeyAsked ? deletionByKey(key) : undefined) ?? refused(reading);
+}
+
+/** A post that comes as its own deletion: what it said is not kept again, but in `raw`. */
+function asDeletion({ id, authorId, createdAtMs, observedAtMs, version }: PostFields): PostFields {
+  return deletion(id, { authorId, createdAtMs, observedAtMs, version });
+}
+
+function deletionByKey(key: Buffer | null): Said | undefined {
+  if (key === null || key.length === 0 || !isUtf8(key)) return undefined;
+  return { ok: true, schema: null, fields: deletion(key.toString("utf8")) };
+}
+
+function refused(reading: Exclude<Reading, { readonly fields: PostFields }>): Said {
+  return reading.kind === "unreadable"
+    ? notARow(reading.code, reading.reason)
+    : notARow("NOT_A_POST", reading.reason);
+}
+
+function notARow(code: NotARow, reason: string): Said {
+  return { ok: false, code, reason };
 }
 
 /** The partition of the tables that a row belongs to: its event time in UTC, as text. */
@@ -122,22 +175,29 @@ export function partitionOf(row: Pick<TweetRow, "event_time">): { dt: string; hr
   return { dt: iso.slice(0, 10), hr: iso.slice(11, 13) };
 }
 
-/** Before X's first post (id 20) nothing was posted anywhere that is read here. */
-const FIRST_POST_MS = Date.UTC(2006, 2, 21);
 const DAY_MS = 86_400_000;
 
 /**
- * Authors of some sources choose created_at freely. A time before the first post or more than a day
- * after the record's own would open partitions without end, so the record's own counts instead.
+ * Authors of some sources choose created_at freely. A time that cannot be, or that is more than a
+ * day after the record's own, would open partitions without end, so the next best counts instead:
+ * what the source says of its message, then the record's own. Producers may write anything there
+ * (0, -1, seconds): a record's time that cannot be decides nothing. If all fail, it is 1970.
  */
 function eventTimeOf(fields: PostFields, recordMs: number): number {
-  const saidMs = fields.op === "delete" ? fields.deletedAtMs : fields.createdAtMs;
-  if (saidMs === null || saidMs < FIRST_POST_MS || saidMs > recordMs + DAY_MS) return recordMs;
-  return saidMs;
+  const isRecorded = isPlausible(recordMs);
+  const latestMs = isRecorded ? recordMs + DAY_MS : Infinity;
+  const isDeletion = fields.op === "delete";
+  const said = isDeletion ? fields.deletedAtMs : fields.createdAtMs;
+  for (const ms of [said, fields.observedAtMs]) {
+    if (ms !== null && isPlausible(ms) && ms <= latestMs) return ms;
+  }
+  if (isRecorded) return recordMs;
+  const createdMs = fields.createdAtMs;
+  return createdMs !== null && isPlausible(createdMs) ? createdMs : 0;
 }
 
 /** Years that every engine's timestamp holds; others are unknown rather than wrong. */
-function plausible(ms: number | null): number | null {
+function storableTime(ms: number | null): number | null {
   return ms !== null && ms >= Date.UTC(1900, 0, 1) && ms < Date.UTC(2200, 0, 1) ? ms : null;
 }
 

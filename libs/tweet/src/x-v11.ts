@@ -1,77 +1,75 @@
-import { countOf, flagOf, idOf, listOf, objectOf, textOf, type Json } from "./json.ts";
-import { deletion, timeOf, type PostFields } from "./post.ts";
+import { countOf, flagOf, idOf, listOf, objectOf, textOf, type Json, type Met } from "./json.ts";
+import { deletion, type PostFields } from "./post.ts";
+import type { Meaning } from "./reading.ts";
+import { snowflakeTime, timeOf } from "./time.ts";
 
 /**
- * Reads a status, or a deletion notice, of X's API v1.1 ("Tweet data dictionaries: Standard v1.1").
- * Undefined when it has no id.
+ * Reads a status of X's API v1.1 ("Tweet data dictionaries: Standard v1.1"), as streams, searches
+ * and personal archives have it. Undefined when it has no id.
+ *
+ * A retweet's own text is `RT @name: ` and what of the original fits behind it, often cut; so the
+ * text and the hashtags are the original's.
  */
-export function readXv11(json: Json): PostFields | undefined {
-  const notice = objectOf(json["delete"]);
-  if (notice) return readDeletion(notice);
-  const id = idOf(json["id_str"], json["id"]);
+export function readStatus(status: Json, met: Met): Meaning | undefined {
+  const id = idOf(met, status["id_str"], status["id"]);
   if (id === null) return undefined;
-  const user = objectOf(json["user"]);
-  // Posts over 140 characters have their whole text and entities in extended_tweet.
-  const extended = objectOf(json["extended_tweet"]) ?? json;
-  return {
+  const deletedAt = status["deleted_at"];
+  // Archives keep what their owner deleted, with the whole text (`deleted-tweets.js`).
+  if (deletedAt !== undefined && deletedAt !== null) {
+    const fields = deletion(id, {
+      deletedAtMs: timeOf(deletedAt),
+      createdAtMs: createdAt(status, id),
+    });
+    return { kind: "delete", schema: "x.v1.1", fields };
+  }
+  const user = objectOf(status["user"]);
+  const original = objectOf(status["retweeted_status"]);
+  const said = original && fullText(original) !== null ? original : status;
+  const fields: PostFields = {
     id,
     op: "upsert",
-    createdAtMs: statusTime(json["created_at"]),
+    createdAtMs: createdAt(status, id),
     deletedAtMs: null,
-    authorId: idOf(user?.["id_str"], user?.["id"]),
+    observedAtMs: null,
+    version: null,
+    authorId: idOf(met, user?.["id_str"], user?.["id"]),
     authorHandle: textOf(user?.["screen_name"]),
     authorName: textOf(user?.["name"]),
-    authorFollowers: countOf(user?.["followers_count"]),
-    text: textOf(extended["full_text"]) ?? textOf(json["full_text"]) ?? textOf(json["text"]),
-    lang: textOf(json["lang"]),
-    hashtags: hashtagsOf(objectOf(extended["entities"]) ?? objectOf(json["entities"])),
-    replyToId: idOf(json["in_reply_to_status_id_str"], json["in_reply_to_status_id"]),
-    repostOfId: idOfStatus(json["retweeted_status"]),
-    quoteOfId: idOf(json["quoted_status_id_str"], json["quoted_status_id"]),
-    repostCount: countOf(json["retweet_count"]),
-    replyCount: countOf(json["reply_count"]),
-    likeCount: countOf(json["favorite_count"]),
-    quoteCount: countOf(json["quote_count"]),
-    possiblySensitive: flagOf(json["possibly_sensitive"]),
+    authorFollowers: countOf(met, user?.["followers_count"]),
+    text: fullText(said),
+    lang: textOf(status["lang"]) ?? textOf(said["lang"]),
+    hashtags: hashtagsOf(said),
+    replyToId: idOf(met, status["in_reply_to_status_id_str"], status["in_reply_to_status_id"]),
+    repostOfId: idOf(met, original?.["id_str"], original?.["id"]),
+    quoteOfId: quoteOf(status, met),
+    repostCount: countOf(met, status["retweet_count"]),
+    replyCount: countOf(met, status["reply_count"]),
+    likeCount: countOf(met, status["favorite_count"]),
+    quoteCount: countOf(met, status["quote_count"]),
+    possiblySensitive: flagOf(status["possibly_sensitive"]) ?? flagOf(said["possibly_sensitive"]),
   };
+  return { kind: "post", schema: "x.v1.1", fields };
 }
 
-/** `{"delete":{"status":{"id_str","user_id_str"},"timestamp_ms":"..."}}` */
-function readDeletion(notice: Json): PostFields | undefined {
-  const status = objectOf(notice["status"]);
-  const id = idOf(status?.["id_str"], status?.["id"]);
-  if (id === null) return undefined;
-  const at = Number(notice["timestamp_ms"] ?? Number.NaN);
-  const authorId = idOf(status?.["user_id_str"], status?.["user_id"]);
-  return deletion(id, authorId, Number.isSafeInteger(at) ? at : null);
+function createdAt(status: Json, id: string): number | null {
+  return timeOf(status["created_at"]) ?? timeOf(status["timestamp_ms"]) ?? snowflakeTime(id);
 }
 
-function idOfStatus(value: unknown): string | null {
-  const status = objectOf(value);
-  return idOf(status?.["id_str"], status?.["id"]);
+/** Posts over 140 characters have their whole text and entities in extended_tweet. */
+function fullText(status: Json): string | null {
+  const extended = objectOf(status["extended_tweet"]);
+  return textOf(extended?.["full_text"]) ?? textOf(status["full_text"]) ?? textOf(status["text"]);
 }
 
-function hashtagsOf(entities: Json | undefined): string[] {
+function hashtagsOf(status: Json): string[] {
+  const extended = objectOf(status["extended_tweet"]);
+  const entities = objectOf(extended?.["entities"]) ?? objectOf(status["entities"]);
   return listOf(entities?.["hashtags"]).flatMap((tag) => textOf(objectOf(tag)?.["text"]) ?? []);
 }
 
-const MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec";
-
-/** `Sun Aug 31 00:29:15 +0000 2014`: read by position, Date.parse of it is up to the engine. */
-function statusTime(value: unknown): number | null {
-  if (typeof value !== "string") return null;
-  const match = /^\w{3} (\w{3}) (\d\d) (\d\d):(\d\d):(\d\d) \+0000 (\d{4})$/.exec(value);
-  if (!match) return timeOf(value);
-  const [, month = "", day, hour, minute, second, year] = match;
-  const index = MONTHS.indexOf(month) / 3;
-  if (!Number.isInteger(index) || index < 0) return null;
-  const ms = Date.UTC(
-    Number(year),
-    index,
-    Number(day),
-    Number(hour),
-    Number(minute),
-    Number(second),
-  );
-  return Number.isFinite(ms) ? ms : null;
+function quoteOf(status: Json, met: Met): string | null {
+  const named = idOf(met, status["quoted_status_id_str"], status["quoted_status_id"]);
+  if (named !== null) return named;
+  const quoted = objectOf(status["quoted_status"]);
+  return idOf(met, quoted?.["id_str"], quoted?.["id"]);
 }

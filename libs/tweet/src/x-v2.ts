@@ -1,59 +1,71 @@
-import { countOf, flagOf, idOf, listOf, objectOf, textOf, type Json } from "./json.ts";
-import { deletion, timeOf, type PostFields } from "./post.ts";
+import { countOf, flagOf, idOf, listOf, objectOf, textOf, type Json, type Met } from "./json.ts";
+import type { PostFields } from "./post.ts";
+import type { Meaning } from "./reading.ts";
+import { snowflakeTime, timeOf } from "./time.ts";
 
 /**
- * Reads a message of X's API v2 filtered stream (`{"data":{...},"includes":{...}}`), or a deletion
- * of its compliance stream (`{"delete":{"tweet":{"id","author_id"},"event_at"}}`). Undefined when
- * it has no id.
+ * Reads a post of X's API v2 (docs.x.com, "Data dictionary"): `data` of a message of the filtered
+ * stream or of a lookup, with its `includes`; or a flattened one, which has its author and the
+ * posts that it refers to inside (twarc's `flatten`). Undefined when it has no id.
+ *
+ * A repost's own text is `RT @name: ` and what of the original fits behind it, often cut; so the
+ * text and the hashtags are the original's, where that came along.
  */
-export function readXv2(json: Json): PostFields | undefined {
-  const notice = objectOf(json["delete"]);
-  if (notice) return readDeletion(notice);
-  const data = objectOf(json["data"]);
-  const id = idOf(data?.["id"], data?.["id"]);
-  if (!data || id === null) return undefined;
-  const authorId = idOf(data["author_id"], data["author_id"]);
-  const author = authorOf(json, authorId);
+export function readPostV2(data: Json, includes: Json | undefined, met: Met): Meaning | undefined {
+  const id = idOf(met, data["id"]);
+  if (id === null) return undefined;
+  const authorId = idOf(met, data["author_id"]) ?? idOf(met, objectOf(data["author"])?.["id"]);
+  const author = objectOf(data["author"]) ?? included(includes?.["users"], authorId, met);
   const counts = objectOf(data["public_metrics"]);
-  return {
+  const said = originalOf(data, includes, met) ?? data;
+  const fields: PostFields = {
     id,
     op: "upsert",
-    createdAtMs: timeOf(data["created_at"]),
+    createdAtMs: timeOf(data["created_at"]) ?? snowflakeTime(id),
     deletedAtMs: null,
+    observedAtMs: null,
+    version: null,
     authorId,
     authorHandle: textOf(author?.["username"]),
     authorName: textOf(author?.["name"]),
-    authorFollowers: countOf(objectOf(author?.["public_metrics"])?.["followers_count"]),
-    // Posts over 280 characters have their whole text in note_tweet.
-    text: textOf(objectOf(data["note_tweet"])?.["text"]) ?? textOf(data["text"]),
+    authorFollowers: countOf(met, objectOf(author?.["public_metrics"])?.["followers_count"]),
+    text: fullText(said),
     lang: textOf(data["lang"]),
-    hashtags: hashtagsOf(data),
-    replyToId: referenceOf(data, "replied_to"),
-    repostOfId: referenceOf(data, "retweeted"),
-    quoteOfId: referenceOf(data, "quoted"),
-    repostCount: countOf(counts?.["retweet_count"]),
-    replyCount: countOf(counts?.["reply_count"]),
-    likeCount: countOf(counts?.["like_count"]),
-    quoteCount: countOf(counts?.["quote_count"]),
+    hashtags: hashtagsOf(said),
+    replyToId: idOf(met, referenceOf(data, "replied_to")?.["id"]),
+    repostOfId: idOf(met, referenceOf(data, "retweeted")?.["id"]),
+    quoteOfId: idOf(met, referenceOf(data, "quoted")?.["id"]),
+    repostCount: countOf(met, counts?.["retweet_count"]),
+    replyCount: countOf(met, counts?.["reply_count"]),
+    likeCount: countOf(met, counts?.["like_count"]),
+    quoteCount: countOf(met, counts?.["quote_count"]),
     possiblySensitive: flagOf(data["possibly_sensitive"]),
   };
+  return { kind: "post", schema: "x.v2", fields };
 }
 
-function readDeletion(notice: Json): PostFields | undefined {
-  const post = objectOf(notice["tweet"]);
-  const id = idOf(post?.["id"], post?.["id"]);
+function included(list: unknown, id: string | null, met: Met): Json | undefined {
   if (id === null) return undefined;
-  const authorId = idOf(post?.["author_id"], post?.["author_id"]);
-  return deletion(id, authorId, timeOf(notice["event_at"]));
-}
-
-function authorOf(json: Json, authorId: string | null): Json | undefined {
-  if (authorId === null) return undefined;
-  for (const user of listOf(objectOf(json["includes"])?.["users"])) {
-    const each = objectOf(user);
-    if (each?.["id"] === authorId) return each;
+  for (const each of listOf(list)) {
+    const object = objectOf(each);
+    if (object && idOf(met, object["id"]) === id) return object;
   }
   return undefined;
+}
+
+function originalOf(data: Json, includes: Json | undefined, met: Met): Json | undefined {
+  const reference = referenceOf(data, "retweeted");
+  if (!reference || textOf(data["text"])?.startsWith("RT @") === false) return undefined;
+  const original =
+    fullText(reference) === null
+      ? included(includes?.["tweets"], idOf(met, reference["id"]), met)
+      : reference;
+  return original && fullText(original) !== null ? original : undefined;
+}
+
+/** Posts over 280 characters have their whole text in note_tweet. */
+function fullText(data: Json): string | null {
+  return textOf(objectOf(data["note_tweet"])?.["text"]) ?? textOf(data["text"]);
 }
 
 function hashtagsOf(data: Json): string[] {
@@ -62,10 +74,10 @@ function hashtagsOf(data: Json): string[] {
   return listOf(entities?.["hashtags"]).flatMap((tag) => textOf(objectOf(tag)?.["tag"]) ?? []);
 }
 
-function referenceOf(data: Json, type: string): string | null {
+function referenceOf(data: Json, type: string): Json | undefined {
   for (const reference of listOf(data["referenced_tweets"])) {
     const each = objectOf(reference);
-    if (each?.["type"] === type) return idOf(each["id"], each["id"]);
+    if (each?.["type"] === type) return each;
   }
-  return null;
+  return undefined;
 }

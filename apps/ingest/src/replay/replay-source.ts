@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import type { Clock } from "@hybridge/core";
-import { postAt, readPost } from "@hybridge/tweet";
+import { postAt, readPosts, type Reading } from "@hybridge/tweet";
 import type { DeadLetters } from "../dead-letters.ts";
 import { startPace, type Pace } from "../pace.ts";
 import type { Chunk, PostSource, SourcePost } from "../source.ts";
@@ -101,26 +101,37 @@ async function acceptItems(
     const ordinal = progress.places;
     progress.places += 1;
     const read = readItem(item, options.postBytesMax);
-    if (!read.ok) {
+    if (read.kind === "other") continue;
+    if (read.kind === "unreadable") {
       const { number, ...place } = item;
       const { code, reason } = read;
       const letter = { file: file.name, item: number, code, reason, ...place };
       const isNew = await options.deadLetters.add(letter, signal);
       if (isNew) options.onLeftOut("dead-letter", file.name, item, `${code}: ${reason}`);
-    } else if (ids.seen(read.fields.id)) {
-      options.onLeftOut("duplicate", file.name, item, `the id ${read.fields.id} was there before`);
+    } else if (ids.seen(`${read.kind} ${read.id}`)) {
+      options.onLeftOut("duplicate", file.name, item, `the id ${read.id} was there before`);
     } else {
       progress.posts += 1;
-      posts.push({ id: read.fields.id, value: item.bytes, schema: read.schema, ordinal });
+      posts.push({ id: read.id, value: read.value, schema: read.schema, ordinal });
     }
   }
   return posts;
 }
 
-function readItem(item: Item, bytesMax: number) {
-  if (item.length <= bytesMax) return readPost(item.bytes);
+function readItem(item: Item, bytesMax: number): Reading | TooLarge {
+  if (item.length <= bytesMax) {
+    const [reading, second] = readPosts(item.bytes);
+    if (reading && !second) return reading;
+    return { kind: "unreadable", code: "SEVERAL_POSTS", reason: "a page or a list of posts" };
+  }
   const reason = `${item.length} bytes are more than HYBRIDGE_POST_BYTES_MAX (${bytesMax})`;
-  return { ok: false, code: "TOO_LARGE", reason } as const;
+  return { kind: "unreadable", code: "TOO_LARGE", reason };
+}
+
+interface TooLarge {
+  readonly kind: "unreadable";
+  readonly code: "TOO_LARGE";
+  readonly reason: string;
 }
 
 async function* generate(
