@@ -105,7 +105,7 @@ test("what cannot be a row becomes a dead letter with its coordinates", async ()
     record(1, "{ not JSON"),
     record(2, Buffer.from([0xff, 0xfe, 0x7b])),
     record(3, huge),
-    record(4, null),
+    record(4, ""),
     record(5, "[]"),
     record(6, '{"text":"no id"}'),
   ];
@@ -116,6 +116,17 @@ test("what cannot be a row becomes a dead letter with its coordinates", async ()
   assert.deepEqual(offsets, [1, 2, 3, 4, 5, 6]);
   assert.match(segment.deadLetters[2]?.reason ?? "", /^TOO_LARGE: 20000\d\d bytes/);
   assert.ok(segment.deadLetters[1]?.value?.equals(Buffer.from([0xff, 0xfe, 0x7b])));
+});
+
+test("a tombstone is a row: the deletion of the post that its key names", async () => {
+  const tombstone = { ...record(0, null), key: Buffer.from("9001") };
+  const nobody = { ...record(1, null), key: null };
+  await using segment = await encoder.encode(cutOf(2), [tombstone, nobody], signal);
+  const [row, ...others] = await read(segment.files[0]?.localPath ?? "");
+  assert.deepEqual(others, []);
+  assert.deepEqual([row?.["op"], row?.["id"], row?.["raw"]], ["delete", "9001", ""]);
+  assert.equal(row?.["raw_md5"], createHash("md5").digest("hex"));
+  assert.match(segment.deadLetters[0]?.reason ?? "", /^EMPTY: .*no key/);
 });
 
 test("a segment of dead letters alone has no files", async () => {
