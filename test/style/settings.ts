@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Settings } from "@hybridge/core";
+import { describeSetting, settingNames, type Settings } from "@hybridge/core";
 import { matchesIn, type Problem, type Repository } from "./repository.ts";
 
 const PATH = "docs/settings.md";
@@ -42,7 +42,7 @@ function outdated(repository: Repository, wanted: string): Problem[] {
 }
 
 function unknown(repository: Repository, programs: readonly Program[]): Problem[] {
-  const known = new Set(programs.flatMap(({ settings }) => Object.keys(settings)));
+  const known = new Set(programs.flatMap(({ settings }) => settingNames(settings)));
   const prefixes = new Set([...known].flatMap(prefixesOf));
   return repository.files
     .filter(({ path }) => !/(^|\/)test(ing)?\//.test(path) && path !== PATH)
@@ -138,7 +138,7 @@ function rowOf(key: string, setting: Settings[string], programs: readonly string
   const fallback = setting.schema.safeParse(undefined);
   const value = fallback.success ? shown(fallback.data, setting.secret === true) : "(required)";
   const where = programs.length > 0 ? ` (${programs.join(", ")})` : "";
-  return `| \`${key}\` | ${value} | ${escape(setting.doc + where)} |`;
+  return `| \`${key}\` | ${value} | ${escape(describeSetting(key, setting) + where)} |`;
 }
 
 function shown(value: unknown, secret: boolean): string {

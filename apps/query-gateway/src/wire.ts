@@ -82,7 +82,7 @@ function hiveOptions(config: QueryGatewayConfig, emit: Emit): HiveOptions {
     host: address.slice(0, colon),
     port: Number(address.slice(colon + 1)),
     user: config.HYBRIDGE_HIVE_USER,
-    ...given("password", config.HYBRIDGE_HIVE_PASSWORD),
+    ...given("password", config.HYBRIDGE_HIVE_PASSWORD?.value()),
     database: config.HYBRIDGE_HIVE_DATABASE,
     // One more than callers may have, for looking whether it is there.
     sessionsMax: config.HYBRIDGE_QUERY_CONCURRENT_MAX + 1,

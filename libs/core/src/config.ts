@@ -1,11 +1,15 @@
 import { z } from "zod";
 import { ConfigError } from "./errors.ts";
+import { Secret } from "./secret.ts";
 
 /** One setting: its schema (with default and bounds) and the sentence that --help prints. */
 export interface Setting<S extends z.ZodType = z.ZodType> {
   readonly schema: S;
   readonly doc: string;
-  /** Never printed, logged or put into an error. */
+  /**
+   * Never printed, logged or put into an error: its value is a Secret. Its twin NAME_FILE names a
+   * file that holds it and is read again when it changes.
+   */
   readonly secret?: boolean;
 }
 
@@ -13,9 +17,14 @@ export interface Setting<S extends z.ZodType = z.ZodType> {
 export type Settings = Readonly<Record<string, Setting>>;
 
 /** The values of some settings, by the same names. */
-export type Config<S extends Settings> = { readonly [K in keyof S]: z.output<S[K]["schema"]> };
+export type Config<S extends Settings> = {
+  readonly [K in keyof S]: S[K] extends { readonly secret: true }
+    ? Secret | Extract<z.output<S[K]["schema"]>, undefined>
+    : z.output<S[K]["schema"]>;
+};
 
 const PREFIX = "HYBRIDGE_";
+const FILE = "_FILE";
 
 /**
  * Reads all settings of a program from its environment.
@@ -32,14 +41,16 @@ export function readConfig<S extends Settings>(
   const problems: string[] = [];
   const values: Record<string, unknown> = {};
   for (const [name, setting] of Object.entries(settings)) {
-    const given = env[name] === "" ? undefined : env[name];
-    const result = setting.schema.safeParse(given);
-    if (result.success) values[name] = result.data;
-    else problems.push(problemOf(name, setting, given, result.error));
+    const given = givenIn(env, name);
+    const file = setting.secret ? givenIn(env, `${name}${FILE}`) : undefined;
+    const read = file === undefined ? plain(name, setting, given) : fromFile(name, file, given);
+    if ("problem" in read) problems.push(read.problem);
+    else values[name] = read.value;
   }
+  const known = new Set(settingNames(settings));
   for (const name of Object.keys(env)) {
-    if (name.startsWith(PREFIX) && !(name in settings)) {
-      problems.push(`${name}: is not a setting of this program${didYouMean(name, settings)}`);
+    if (name.startsWith(PREFIX) && !known.has(name)) {
+      problems.push(`${name}: is not a setting of this program${didYouMean(name, known)}`);
     }
   }
   if (problems.length > 0) {
@@ -51,13 +62,26 @@ export function readConfig<S extends Settings>(
   return values as Config<S>;
 }
 
+/** The names of all settings, those of the files of secrets included. */
+export function settingNames(settings: Settings): string[] {
+  return Object.entries(settings).flatMap(([name, { secret }]) =>
+    secret ? [name, `${name}${FILE}`] : [name],
+  );
+}
+
+/** What a setting means, for --help and the page of settings. */
+export function describeSetting(name: string, setting: Setting): string {
+  if (!setting.secret) return setting.doc;
+  return `${setting.doc}; or ${name}${FILE}: a file that holds it, read again when it changes`;
+}
+
 /** The text of --help about the settings: name, default and meaning, a line or two each. */
 export function describeSettings(settings: Settings): string {
   return Object.entries(settings)
     .map(([name, setting]) => {
       const fallback = setting.schema.safeParse(undefined);
       const value = fallback.success ? showValue(fallback.data) : "(required)";
-      return `  ${name}${value === "" ? "" : `  ${setting.secret ? "" : value}`}\n      ${setting.doc}`;
+      return `  ${name}${value === "" ? "" : `  ${setting.secret ? "" : value}`}\n      ${describeSetting(name, setting)}`;
     })
     .join("\n");
 }
@@ -122,6 +146,34 @@ function isHttpUrl(value: string): boolean {
   return /^https?:\/\//.test(value) && URL.canParse(value);
 }
 
+type Read = { readonly value: unknown } | { readonly problem: string };
+
+function givenIn(
+  env: Readonly<Record<string, string | undefined>>,
+  name: string,
+): string | undefined {
+  return env[name] === "" ? undefined : env[name];
+}
+
+function plain(name: string, setting: Setting, given: string | undefined): Read {
+  const result = setting.schema.safeParse(given);
+  if (!result.success) return { problem: problemOf(name, setting, given, result.error) };
+  if (!setting.secret || typeof result.data !== "string") return { value: result.data };
+  return { value: Secret.of(result.data) };
+}
+
+function fromFile(name: string, file: string, given: string | undefined): Read {
+  if (given !== undefined) {
+    return { problem: `${name} and ${name}${FILE}: only one of the two may be set` };
+  }
+  try {
+    return { value: Secret.fromFile(file) };
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return { problem: `${name}${FILE}: ${file} cannot be read: ${why}` };
+  }
+}
+
 function problemOf(
   name: string,
   setting: Setting,
@@ -138,10 +190,10 @@ function showValue(value: unknown): string {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
-function didYouMean(name: string, settings: Settings): string {
+function didYouMean(name: string, names: Iterable<string>): string {
   let best = "";
   let bestDistance = 5;
-  for (const known of Object.keys(settings)) {
+  for (const known of names) {
     const distance = editDistance(name, known);
     if (distance < bestDistance) [best, bestDistance] = [known, distance];
   }

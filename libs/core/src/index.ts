@@ -1,5 +1,13 @@
 export { systemClock, type Clock } from "./clock.ts";
-export { describeSettings, readConfig, setting, type Config, type Settings } from "./config.ts";
+export {
+  describeSetting,
+  describeSettings,
+  readConfig,
+  setting,
+  settingNames,
+  type Config,
+  type Settings,
+} from "./config.ts";
 export {
   causes,
   ConfigError,
@@ -17,4 +25,5 @@ export { failpoint } from "./failpoint.ts";
 export { exitCode, runProgram } from "./program.ts";
 export { BoundedQueue } from "./queue.ts";
 export { RateMeter } from "./rate.ts";
+export { Secret } from "./secret.ts";
 export { retry, type RetryOptions } from "./retry.ts";

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ConfigError, describeSettings, readConfig, setting } from "../src/index.ts";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { inspect } from "node:util";
+import { ConfigError, describeSettings, readConfig, Secret, setting } from "../src/index.ts";
 
 const settings = {
   HYBRIDGE_RPC_PORT: { schema: setting.port(0), doc: "Port of the gRPC server." },
@@ -38,4 +42,44 @@ test("every problem is reported at once, with a suggestion for a misspelt name",
 test("a secret never shows in help", () => {
   assert.doesNotMatch(describeSettings(settings), /undefined/);
   assert.match(describeSettings(settings), /HYBRIDGE_KAFKA {2}\(required\)/);
+});
+
+test("a secret is nowhere but in value()", () => {
+  const config = readConfig(settings, { HYBRIDGE_KAFKA: "a:1", HYBRIDGE_TOKEN: "s3cret" });
+  assert.ok(config.HYBRIDGE_TOKEN instanceof Secret);
+  assert.equal(config.HYBRIDGE_TOKEN.value(), "s3cret");
+  const shown = `${String(config.HYBRIDGE_TOKEN)} ${JSON.stringify(config)} ${inspect(config)}`;
+  assert.doesNotMatch(shown, /s3cret/);
+});
+
+test("the file of a secret is read again when it changes, and tolerated while it is away", (t) => {
+  const dir = mkdtempSync(join(tmpdir(), "hybridge-secret-"));
+  t.after(() => rmSync(dir, { recursive: true }));
+  const file = join(dir, "token");
+  writeFileSync(file, "first\n");
+  const { HYBRIDGE_TOKEN: token } = readConfig(settings, {
+    HYBRIDGE_KAFKA: "a:1",
+    HYBRIDGE_TOKEN_FILE: file,
+  });
+  assert.equal(token?.value(), "first");
+  writeFileSync(file, "second and longer");
+  assert.equal(token.value(), "second and longer");
+  writeFileSync(file, "");
+  assert.equal(token.value(), "second and longer");
+  rmSync(file);
+  assert.equal(token.value(), "second and longer");
+  writeFileSync(file, "third\r\n");
+  assert.equal(token.value(), "third");
+});
+
+test("a secret's file that is missing, empty or given beside the secret is a problem by name", (t) => {
+  const dir = mkdtempSync(join(tmpdir(), "hybridge-secret-"));
+  t.after(() => rmSync(dir, { recursive: true }));
+  const empty = join(dir, "empty");
+  writeFileSync(empty, "\n");
+  const read = (env: Record<string, string>) => () =>
+    readConfig(settings, { HYBRIDGE_KAFKA: "a:1", ...env });
+  assert.throws(read({ HYBRIDGE_TOKEN_FILE: join(dir, "none") }), /HYBRIDGE_TOKEN_FILE: .*none/);
+  assert.throws(read({ HYBRIDGE_TOKEN_FILE: empty }), /HYBRIDGE_TOKEN_FILE: .*it is empty/);
+  assert.throws(read({ HYBRIDGE_TOKEN_FILE: empty, HYBRIDGE_TOKEN: "x" }), /only one of the two/);
 });

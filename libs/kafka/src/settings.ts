@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { ConfigError, setting } from "@hybridge/core";
+import { ConfigError, Secret, setting } from "@hybridge/core";
 import type { ClusterOptions } from "./api.ts";
 
 /**
@@ -79,7 +79,8 @@ export function clusterOptions(
   const text = (name: string) => config[`${prefix}_${name}`] as string | undefined;
   const mechanism = text("SASL_MECHANISM") as "none" | "PLAIN" | "SCRAM-SHA-256" | "SCRAM-SHA-512";
   const username = text("SASL_USERNAME");
-  const password = text("SASL_PASSWORD");
+  const secret = config[`${prefix}_SASL_PASSWORD`];
+  const password = secret instanceof Secret ? secret.value() : undefined;
   if (mechanism !== "none" && (username === undefined || password === undefined)) {
     throw new ConfigError(
       `${prefix}_SASL_MECHANISM is ${mechanism}: ${prefix}_SASL_USERNAME and ${prefix}_SASL_PASSWORD are needed too`,

@@ -46,7 +46,7 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
   const { config } = options;
   const names = options.services.map(({ definition }) => serviceName(definition));
   const server = new Server({
-    interceptors: [guardCalls({ token: config.HYBRIDGE_RPC_TOKEN, emit: options.emit })],
+    interceptors: [guardCalls({ token: config.HYBRIDGE_RPC_TOKEN?.value(), emit: options.emit })],
     "grpc.max_receive_message_length": 4 * 1024 * 1024,
     "grpc.max_concurrent_streams": 256,
     // Dead peers are noticed within a minute, so that nobody's query runs for a cable that is out.
