@@ -1,4 +1,5 @@
 import { readConfig, setting, type Config, type Settings } from "@hybridge/core";
+import { clusterSettings } from "@hybridge/kafka";
 import { rpcSettings } from "@hybridge/rpc";
 import { tracingSettings } from "@hybridge/tracing";
 import { z } from "zod";
@@ -49,10 +50,7 @@ export const settings = {
     schema: setting.text("dev"),
     doc: "database of the table hybridge.tweets",
   },
-  HYBRIDGE_TARGET_BOOTSTRAP: {
-    schema: setting.bootstrap("127.0.0.1:9192"),
-    doc: "brokers of the target Kafka, which holds the mirror's positions, with commas",
-  },
+  ...clusterSettings("HYBRIDGE_TARGET", "the target cluster", "127.0.0.1:9192"),
   HYBRIDGE_TOPIC: {
     schema: setting.text("hybrid"),
     doc: "topic that is reconciled when a request names none",

@@ -1,6 +1,6 @@
 import { InvariantError, type Emit } from "@hybridge/core";
 import { hiveCatalog, openHive, type HiveOptions } from "@hybridge/hive";
-import { readPositions } from "@hybridge/kafka";
+import { clusterOptions, readPositions } from "@hybridge/kafka";
 import type { BlobStore } from "@hybridge/landing";
 import { openRedshift, redshiftCatalog, type RedshiftOptions } from "@hybridge/redshift";
 import { startRpcServer } from "@hybridge/rpc";
@@ -44,10 +44,7 @@ export async function wireQueryGateway(
     bytesMax: config.HYBRIDGE_QUERY_BYTES_MAX,
     batchBytes: config.HYBRIDGE_QUERY_BATCH_BYTES,
   };
-  const target = {
-    bootstrap: config.HYBRIDGE_TARGET_BOOTSTRAP,
-    clientId: "hybridge-query-gateway",
-  };
+  const target = clusterOptions(config, "HYBRIDGE_TARGET", "hybridge-query-gateway");
   const sources = {
     hive: hiveGuarded,
     redshift: redshiftGuarded,

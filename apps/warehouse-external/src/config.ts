@@ -1,13 +1,11 @@
 import { readConfig, setting, type Config, type Settings } from "@hybridge/core";
+import { clusterSettings } from "@hybridge/kafka";
 import { warehouseSettings } from "@hybridge/warehouse";
 import { z } from "zod";
 
 /** The settings of warehouse-external; docs/settings.md derives from them. */
 export const settings = {
-  HYBRIDGE_TARGET_BOOTSTRAP: {
-    schema: setting.bootstrap("127.0.0.1:9192"),
-    doc: "brokers of the target Kafka, host:port with commas between them",
-  },
+  ...clusterSettings("HYBRIDGE_TARGET", "the target cluster", "127.0.0.1:9192"),
   HYBRIDGE_S3_ENDPOINT: {
     schema: setting.url().optional(),
     doc: "URL of an object store other than AWS's; buckets are then addressed by path",

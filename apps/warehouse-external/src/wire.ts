@@ -1,4 +1,5 @@
 import type { Emit } from "@hybridge/core";
+import { clusterOptions } from "@hybridge/kafka";
 import { parquetEncoder } from "@hybridge/parquet";
 import { openRedshift, redshiftCatalog } from "@hybridge/redshift";
 import { openS3, s3Blobs, s3LandingStore, withBucket } from "@hybridge/s3";
@@ -33,7 +34,7 @@ export async function runWarehouseExternal(
   const options = {
     side: "external",
     config,
-    bootstrap: config.HYBRIDGE_TARGET_BOOTSTRAP,
+    cluster: clusterOptions(config, "HYBRIDGE_TARGET", "hybridge-warehouse-external"),
     registerIntervalMs: config.HYBRIDGE_LOAD_INTERVAL_MS,
     store: withBucket(s3, bucket, s3LandingStore(s3, folder)),
     catalog: redshiftCatalog({

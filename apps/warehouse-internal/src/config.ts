@@ -1,13 +1,11 @@
 import { readConfig, setting, type Config, type Settings } from "@hybridge/core";
+import { clusterSettings } from "@hybridge/kafka";
 import { warehouseSettings } from "@hybridge/warehouse";
 import { z } from "zod";
 
 /** The settings of warehouse-internal; docs/settings.md derives from them. */
 export const settings = {
-  HYBRIDGE_SOURCE_BOOTSTRAP: {
-    schema: setting.bootstrap("127.0.0.1:9092"),
-    doc: "brokers of the source Kafka, host:port with commas between them",
-  },
+  ...clusterSettings("HYBRIDGE_SOURCE", "the source cluster", "127.0.0.1:9092"),
   HYBRIDGE_WEBHDFS_URL: {
     schema: setting.url("http://127.0.0.1:9870"),
     doc: "http address of the NameNode, without /webhdfs/v1",

@@ -2,6 +2,7 @@ import { userInfo } from "node:os";
 import type { Emit } from "@hybridge/core";
 import { hdfsLandingStore, openWebHdfs } from "@hybridge/hdfs";
 import { hiveCatalog, openHive } from "@hybridge/hive";
+import { clusterOptions } from "@hybridge/kafka";
 import { TABLE_FOLDER } from "@hybridge/landing";
 import { parquetEncoder } from "@hybridge/parquet";
 import { runWarehouse } from "@hybridge/warehouse";
@@ -28,7 +29,7 @@ export async function runWarehouseInternal(
   const options = {
     side: "internal",
     config,
-    bootstrap: config.HYBRIDGE_SOURCE_BOOTSTRAP,
+    cluster: clusterOptions(config, "HYBRIDGE_SOURCE", "hybridge-warehouse-internal"),
     registerIntervalMs: config.HYBRIDGE_REGISTER_INTERVAL_MS,
     store: hdfsLandingStore(hdfs, folder),
     catalog: hiveCatalog({

@@ -1,68 +1,57 @@
 import { readFileSync } from "node:fs";
-import { ConfigError, Secret, setting } from "@hybridge/core";
+import { ConfigError, Secret, setting, type Settings } from "@hybridge/core";
 import type { ClusterOptions } from "./api.ts";
 
-/**
- * The settings that say how to reach one cluster, for programs that speak to several:
- * `clusterSettings("HYBRIDGE_SOURCE", "the source cluster")`.
- */
-export function clusterSettings<const P extends string>(prefix: P, what: string) {
+/** The settings of one cluster, by what stands behind the prefix of their names. */
+function settingsOf(what: string, bootstrap?: string) {
   return {
-    [`${prefix}_BOOTSTRAP`]: {
-      schema: setting.bootstrap(),
+    BOOTSTRAP: {
+      schema: setting.bootstrap(bootstrap),
       doc: `host:port of brokers of ${what}, with commas`,
     },
-    [`${prefix}_TLS`]: { schema: setting.flag(false), doc: `use TLS to ${what}` },
-    [`${prefix}_TLS_CA_FILE`]: {
+    TLS: { schema: setting.flag(false), doc: `use TLS to ${what}` },
+    TLS_CA_FILE: {
       schema: setting.optional(),
       doc: `PEM file with the authorities that ${what} is checked against; default: Node's`,
     },
-    [`${prefix}_TLS_CERT_FILE`]: {
+    TLS_CERT_FILE: {
       schema: setting.optional(),
       doc: `PEM file with the certificate that is shown to ${what}`,
     },
-    [`${prefix}_TLS_KEY_FILE`]: {
+    TLS_KEY_FILE: {
       schema: setting.optional(),
       doc: `PEM file with the private key of that certificate`,
     },
-    [`${prefix}_SASL_MECHANISM`]: {
+    SASL_MECHANISM: {
       schema: setting.oneOf(["none", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"], "none"),
       doc: `how to log in at ${what}`,
     },
-    [`${prefix}_SASL_USERNAME`]: { schema: setting.optional(), doc: `user at ${what}` },
-    [`${prefix}_SASL_PASSWORD`]: {
+    SASL_USERNAME: { schema: setting.optional(), doc: `user at ${what}` },
+    SASL_PASSWORD: {
       schema: setting.optional(),
       secret: true,
       doc: `password at ${what}`,
     },
-  } as {
-    readonly [K in `${P}_BOOTSTRAP`]: {
-      readonly schema: ReturnType<typeof setting.bootstrap>;
-      readonly doc: string;
-    };
-  } & {
-    readonly [K in `${P}_TLS`]: {
-      readonly schema: ReturnType<typeof setting.flag>;
-      readonly doc: string;
-    };
-  } & {
-    readonly [
-      K in
-        | `${P}_TLS_CA_FILE`
-        | `${P}_TLS_CERT_FILE`
-        | `${P}_TLS_KEY_FILE`
-        | `${P}_SASL_USERNAME`
-        | `${P}_SASL_PASSWORD`
-    ]: {
-      readonly schema: ReturnType<typeof setting.optional>;
-      readonly doc: string;
-      readonly secret?: boolean;
-    };
-  } & {
-    readonly [K in `${P}_SASL_MECHANISM`]: {
-      readonly schema: ReturnType<typeof setting.text>;
-      readonly doc: string;
-    };
+  } as const satisfies Settings;
+}
+
+/**
+ * The settings that say how to reach one cluster: `clusterSettings("HYBRIDGE_SOURCE", "the source
+ * cluster")`. Every service takes all of them, so that a secured cluster is reached by all.
+ *
+ * @param bootstrap the brokers when none are given; without it they have to be
+ */
+export function clusterSettings<const P extends string>(
+  prefix: P,
+  what: string,
+  bootstrap?: string,
+) {
+  type Named = ReturnType<typeof settingsOf>;
+  const named = Object.entries(settingsOf(what, bootstrap)).map(
+    ([name, value]) => [`${prefix}_${name}`, value] as const,
+  );
+  return Object.fromEntries(named) as {
+    readonly [K in keyof Named as `${P}_${K}`]: Named[K];
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Emit } from "@hybridge/core";
-import { openReader } from "@hybridge/kafka";
+import { openReader, type ClusterOptions } from "@hybridge/kafka";
 import {
   segmentLimits,
   startLanding,
@@ -18,8 +18,8 @@ import { warehouseService } from "./warehouse-service.ts";
 export interface WarehouseOptions {
   readonly side: "internal" | "external";
   readonly config: WarehouseConfig;
-  /** Brokers of the cluster that this side reads. */
-  readonly bootstrap: string;
+  /** The cluster that this side reads. */
+  readonly cluster: ClusterOptions;
   readonly registerIntervalMs: number;
   readonly store: LandingStore;
   readonly catalog: Catalog;
@@ -32,10 +32,9 @@ export interface WarehouseOptions {
  * the topic, and lands it. Whatever is away is waited for; what will never work is thrown.
  */
 export async function runWarehouse(options: WarehouseOptions, signal: AbortSignal): Promise<void> {
-  const { side, config, bootstrap, emit } = options;
+  const { side, config, cluster, emit } = options;
   const topic = config.HYBRIDGE_TOPIC;
   const name = `hybridge-warehouse-${side}`;
-  const cluster = { bootstrap, clientId: name };
   let status = () => waiting("STARTING", "");
   const service = warehouseService(side, topic, () => status());
   await using server = await startRpcServer({ config, services: [service], emit });

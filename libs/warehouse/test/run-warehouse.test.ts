@@ -15,7 +15,7 @@ test("without brokers it serves its status and stops when told", async () => {
     {
       side: "internal",
       config: readConfig(warehouseSettings, {}),
-      bootstrap: "127.0.0.1:1",
+      cluster: { bootstrap: "127.0.0.1:1", clientId: "test" },
       registerIntervalMs: 1_000,
       store: memoryStore(),
       catalog: memoryCatalog(),
