@@ -62,14 +62,20 @@ function readErrorInfo(bytes: Uint8Array): ErrorInfo {
   return { reason, domain, metadata };
 }
 
-/** The length-delimited fields of an encoded message, in order; others have no bytes. */
-export function* fieldsOf(
-  bytes: Uint8Array,
-): Generator<{ readonly field: number; readonly bytes: Uint8Array | undefined }> {
+/** A field of an encoded message, with its bytes or its number, where it has one of the two. */
+export interface Field {
+  readonly field: number;
+  readonly bytes?: Uint8Array;
+  readonly varint?: number;
+}
+
+/** The length-delimited fields and the numbers of an encoded message, in order. */
+export function* fieldsOf(bytes: Uint8Array): Generator<Field> {
   const reader = new BinaryReader(bytes);
   while (reader.pos < reader.len) {
     const [field, wireType] = reader.tag();
     if (wireType === WireType.LengthDelimited) yield { field, bytes: reader.bytes() };
+    else if (wireType === WireType.Varint) yield { field, varint: Number(reader.uint64()) };
     else reader.skip(wireType);
   }
 }

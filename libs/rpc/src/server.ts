@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import {
   Server,
   ServerCredentials,
@@ -9,7 +8,8 @@ import {
 import { ReflectionService } from "@grpc/reflection";
 import { InvariantError, type Emit } from "@hybridge/core";
 import { HealthImplementation } from "grpc-health-check";
-import { fieldsOf } from "./error-details.ts";
+import { knownCallers } from "./callers.ts";
+import { fileDescriptors, methodsWithoutSideEffects } from "./descriptors.ts";
 import { RpcListenError } from "./errors.ts";
 import { guardCalls } from "./guard.ts";
 import { tlsFiles, type RpcConfig } from "./settings.ts";
@@ -41,12 +41,19 @@ export interface RpcServer extends AsyncDisposable {
  * Starts a gRPC server with some services, health and reflection.
  *
  * @throws RpcListenError when the port is taken or a TLS file cannot be read
+ * @throws ConfigError when the list of tokens is malformed
  */
 export async function startRpcServer(options: RpcServerOptions): Promise<RpcServer> {
   const { config } = options;
   const names = options.services.map(({ definition }) => serviceName(definition));
+  const descriptors = fileDescriptors();
+  const guard = guardCalls({
+    callerOf: knownCallers(config),
+    reads: methodsWithoutSideEffects(descriptors),
+    emit: options.emit,
+  });
   const server = new Server({
-    interceptors: [guardCalls({ token: config.HYBRIDGE_RPC_TOKEN?.value(), emit: options.emit })],
+    interceptors: [guard],
     "grpc.max_receive_message_length": 4 * 1024 * 1024,
     "grpc.max_concurrent_streams": 256,
     // Dead peers are noticed within a minute, so that nobody's query runs for a cable that is out.
@@ -64,7 +71,7 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
   };
   setServing(false);
   health.addToServer(server);
-  reflection([...names, HEALTH_SERVICE]).addToServer(server);
+  reflection(descriptors, [...names, HEALTH_SERVICE]).addToServer(server);
   const port = await listen(server, config);
   return {
     address: `${config.HYBRIDGE_RPC_HOST}:${port}`,
@@ -130,9 +137,7 @@ async function shutDown(server: Server): Promise<void> {
  * Reflection from the descriptors that buf wrote, byte for byte. Through proto-loader they would be
  * made anew, and clients in Go refuse the names that it gives to entries of maps.
  */
-function reflection(services: string[]): ReflectionService {
-  const set = readFileSync(fileURLToPath(import.meta.resolve("@hybridge/proto/descriptor")));
-  const files = [...fieldsOf(set)].flatMap(({ bytes }) => (bytes ? [Buffer.from(bytes)] : []));
+function reflection(files: readonly Buffer[], services: string[]): ReflectionService {
   // Of a package it reads nothing but this list.
   const all = { fileDescriptorProtos: files } as unknown as Package[string];
   return new ReflectionService({ all }, { services });

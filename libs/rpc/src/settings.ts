@@ -13,7 +13,12 @@ export const rpcSettings = {
   HYBRIDGE_RPC_TOKEN: {
     schema: setting.optional(),
     secret: true,
-    doc: "callers must send it as `authorization: Bearer TOKEN` (health checks need none)",
+    doc: "callers must send it as `authorization: Bearer TOKEN` (health checks need none); it may do everything",
+  },
+  HYBRIDGE_RPC_TOKENS: {
+    schema: setting.optional(),
+    secret: true,
+    doc: "further tokens, each with a name for the log and a scope: name:read:TOKEN or name:control:TOKEN, with commas or one a line; read may only look",
   },
   HYBRIDGE_RPC_TLS_CERT_FILE: {
     schema: setting.optional(),

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import {
   credentials,
@@ -11,6 +14,10 @@ import {
 } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import { HybridgeError, readConfig, UnavailableError, type HybridgeEvent } from "@hybridge/core";
+import {
+  MirrorControlServiceClient,
+  MirrorControlServiceService,
+} from "@hybridge/proto/hybridge/mirror/v1/mirror_control_service";
 import {
   QueryServiceClient,
   QueryServiceService,
@@ -64,6 +71,15 @@ async function serve(handlers: {
   });
   return { ...server, events };
 }
+
+const mirrorControl = {
+  getStatus: unary(() =>
+    Promise.resolve({ state: "", reason: "", partitions: [], records: 0n, bytes: 0n, rate: 0 }),
+  ),
+  pause: unary(() => Promise.resolve({ partitions: [] })),
+  resume: unary(() => Promise.resolve({ partitions: [] })),
+  translateOffset: unary(() => Promise.resolve({})),
+};
 
 async function* nothing(): AsyncGenerator<ExecuteResponse> {}
 
@@ -237,6 +253,61 @@ test("the token guards every call but health", async () => {
   server.setServing(true);
   assert.equal(await health.check(), "SERVING");
   health.close();
+});
+
+test("a token has a scope, and calls that may change something are logged with their caller", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "hybridge-rpc-"));
+  const file = join(dir, "tokens");
+  writeFileSync(file, "dashboard:read:look\nalice:control:change\n");
+  const events: HybridgeEvent[] = [];
+  await using server = await startRpcServer({
+    config: readConfig(rpcSettings, { HYBRIDGE_RPC_TOKENS_FILE: file }),
+    services: [{ definition: MirrorControlServiceService, implementation: mirrorControl }],
+    emit: (event) => events.push(event),
+  });
+  const call = async (token: string, method: "pause" | "getStatus") => {
+    const client = createClient(MirrorControlServiceClient, server.address, { token });
+    const request = { sourceTopic: "hybrid", partitions: [] };
+    const limits = { deadlineMs: 5_000 };
+    const answer =
+      method === "pause"
+        ? callUnary(client.pause.bind(client), request, limits)
+        : callUnary(client.getStatus.bind(client), {}, limits);
+    return answer
+      .then(
+        () => "OK",
+        (error: unknown) => (error as RpcCallError).status,
+      )
+      .finally(() => {
+        client.close();
+      });
+  };
+  const control = () => events.filter(({ name }) => name === "rpc.control");
+  assert.equal(await call("look", "getStatus"), "OK");
+  assert.equal(await call("change", "getStatus"), "OK");
+  assert.equal(await call("other", "getStatus"), "UNAUTHENTICATED");
+  assert.deepEqual(control(), []);
+  assert.equal(await call("look", "pause"), "PERMISSION_DENIED");
+  assert.equal(await call("change", "pause"), "OK");
+  assert.equal(await call("other", "pause"), "UNAUTHENTICATED");
+  const callers = control().map(
+    ({ fields }) => `${String(fields?.["caller"])} ${String(fields?.["code"])}`,
+  );
+  assert.equal(callers.length, 3);
+  assert.match(callers[0] ?? "", /^dashboard from 127\.0\.0\.1:\d+ PERMISSION_DENIED$/);
+  assert.match(callers[1] ?? "", /^alice from 127\.0\.0\.1:\d+ OK$/);
+  assert.match(callers[2] ?? "", /^unknown token from 127\.0\.0\.1:\d+ UNAUTHENTICATED$/);
+  assert.doesNotMatch(JSON.stringify(events), /look"|change"/);
+  writeFileSync(file, "dashboard:read:look\n");
+  assert.equal(await call("change", "getStatus"), "UNAUTHENTICATED");
+  rmSync(dir, { recursive: true });
+});
+
+test("a malformed list of tokens is refused at the start, without repeating it", async () => {
+  await assert.rejects(serve({ env: { HYBRIDGE_RPC_TOKENS: "a:read:x1,b:write:s3cret" } }), {
+    code: "CONFIG",
+    message: "HYBRIDGE_RPC_TOKENS: entry 2 is not name:scope:token, with scope read or control",
+  });
 });
 
 test("stopping does not wait for an open health watch", async () => {
