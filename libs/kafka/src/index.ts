@@ -1,3 +1,4 @@
+export { aclArguments, minimalAcls, type Acl, type AclNames, type KafkaService } from "./acls.ts";
 export type * from "./api.ts";
 export { countRecords } from "./count.ts";
 export {
