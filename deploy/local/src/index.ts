@@ -16,3 +16,8 @@ export { cacheDir, localSettings } from "./config.ts";
 export type { ComponentName } from "./cloud-layout.ts";
 export type { Component } from "./component.ts";
 export { isFree } from "./ports.ts";
+export {
+  openCertificateAuthority,
+  type CertificateAuthority,
+  type IssuedCertificate,
+} from "./certificates.ts";
