@@ -41,8 +41,13 @@ export function readLocalConfig(): Config<typeof localSettings> {
 
 /** The java program: the one of JAVA_HOME, else the first on the PATH. */
 export function javaProgram(): string {
+  return javaTool("java");
+}
+
+/** A program beside java: jcmd and jfr, which a JDK has. */
+export function javaTool(name: "java" | "jcmd" | "jfr"): string {
   const home = process.env["JAVA_HOME"];
-  return home ? join(home, "bin/java") : "java";
+  return home ? join(home, "bin", name) : name;
 }
 
 /**

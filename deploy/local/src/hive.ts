@@ -11,6 +11,10 @@ import { probeHive } from "./probes.ts";
 
 export interface HiveOptions extends ComponentOptions<"thrift"> {
   readonly hdfs: HdfsAddresses;
+  /** Properties of hive-site.xml beside and above those of the local cloud. */
+  readonly site?: Readonly<Record<string, string>>;
+  /** Further options of the JVM, such as those of its flight recorder. */
+  readonly jvm?: readonly string[];
 }
 
 /** `address` is host:port of the Thrift service (binary, SASL PLAIN, any user). */
@@ -29,7 +33,10 @@ export async function startHive(options: HiveOptions): Promise<Hive> {
   const conf = join(dir, "conf");
   mkdirSync(conf, { recursive: true });
   writeSite(conf, "core-site.xml", coreSite(options.hdfs.fs));
-  writeSite(conf, "hive-site.xml", hiveSite(dir, ports.thrift));
+  writeSite(conf, "hive-site.xml", {
+    ...hiveSite(dir, ports.thrift),
+    ...options.site,
+  });
   writeFileSync(join(conf, "hive-log4j2.properties"), LOGGING);
   await makeFolders(options.hdfs.webhdfs, signal);
   return startComponent(
@@ -48,6 +55,7 @@ export async function startHive(options: HiveOptions): Promise<Hive> {
           ...openedPackages,
           `-Dlog4j.configurationFile=file://${join(conf, "hive-log4j2.properties")}`,
           `-Dderby.stream.error.file=${join(dir, "derby.log")}`,
+          ...(options.jvm ?? []),
         ],
       }),
       env: javaEnvironment(),

@@ -12,7 +12,7 @@ export {
   type DetachedOptions,
 } from "./detached-cloud.ts";
 export { cloudStatus, type ComponentStatus } from "./cloud-status.ts";
-export { cacheDir, localSettings } from "./config.ts";
+export { cacheDir, javaTool, localSettings } from "./config.ts";
 export type { ComponentName } from "./cloud-layout.ts";
 export type { Component } from "./component.ts";
 export { isFree } from "./ports.ts";

@@ -60,7 +60,7 @@ const REDSHIFT = `
   json_serialize json_serialize_to_varbyte json_size json_typeof len like_escape
   lower_attribute_names now object object_transform pg_backend_pid pg_get_viewdef
   pg_last_copy_count pg_last_copy_id pg_last_query_id quote_ident random ratio_to_report
-  regexp_matches setbit similar_escape similar_to_escape slice_num split_to_array std strtol
+  setbit similar_escape similar_to_escape slice_num split_to_array std strtol
   subarray sysdate textlen timeofday timestamp_cmp timestamp_cmp_date timestamp_cmp_timestamptz
   timestamptz_cmp timestamptz_cmp_date timestamptz_cmp_timestamp timezone to_hex to_varbyte
   upper_attribute_names user_is_member_of

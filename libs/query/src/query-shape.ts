@@ -253,7 +253,9 @@ function checkPlace(tokens: readonly Token[], index: number, frame: Frame): void
   const afterValueStart =
     before?.kind === "symbol"
       ? ![")", "]", ".", "::"].includes(before.text)
-      : BEFORE_VALUE.has(word) || (frame.kind === "call" && BEFORE_ARGUMENT.has(word));
+      : BEFORE_VALUE.has(word) ||
+        (frame.kind === "call" && BEFORE_ARGUMENT.has(word)) ||
+        (word === "from" && isDistinctFrom(tokens, index - 1));
   const goesOn =
     after?.kind === "string" ||
     after?.kind === "parameter" ||

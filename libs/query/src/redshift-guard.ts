@@ -89,17 +89,26 @@ function guardShow(tokens: readonly Token[]): void {
 
 /**
  * `(x).f` calls the function f with x as `f(x)` does, in PostgreSQL for any x. So a dot behind a
- * parenthesis is allowed where it navigates in a SUPER only.
+ * parenthesis is allowed where it navigates in a SUPER only, and arrays of PostgreSQL, `array[...]`
+ * and `::text[]`, which Redshift does not have, are refused.
  */
 function guardNavigation(tokens: readonly Token[], index: number): void {
+  const token = tokens[index];
   const before = tokens[index - 1];
-  if (!isSymbol(tokens[index], ".") || before?.kind !== "symbol") return;
+  const makesArray =
+    isSymbol(token, "[") && (wordOf(before) === "array" || isSymbol(tokens[index + 1], "]"));
+  if (makesArray) {
+    throw new SqlRefusedError(
+      `[ at ${token?.at ?? 0} makes an array, which Redshift does not have`,
+    );
+  }
+  if (!isSymbol(token, ".") || before?.kind !== "symbol") return;
   const name = nameOf(tokens[index + 1]);
   const navigates =
     before.text === "]" || (before.text === ")" && SUPER_VALUED.has(calledAt(tokens, index - 1)));
   if (navigates && !SYSTEM_NAME.test(name)) return;
   throw new SqlRefusedError(
-    `.${name} at ${tokens[index]?.at ?? 0} behind ${before.text} may be read as a call of ${name}; ` +
+    `.${name} at ${token?.at ?? 0} behind ${before.text} may be read as a call of ${name}; ` +
       "navigate from the name of a column",
   );
 }

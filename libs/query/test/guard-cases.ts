@@ -282,6 +282,8 @@ const redshift: GuardCases = {
     "select ('/etc/passwd').pg_read_file",
     "select (a).f_external from t",
     "select a[1].pg_read_file from t",
+    "select array['x'][1].f_external",
+    "select ('{x}'::text[])[1].f_external",
     "select json_parse(a).pg_read_file from t",
     "select split_to_array('/etc/passwd', ',')[0].\"pg_read_file\"",
     "select * from rows from (lower('x'))",

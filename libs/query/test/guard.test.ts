@@ -126,6 +126,7 @@ test("a parameter stands where a value may, whatever it holds", async () => {
       await prepare(engine, "select a from t where b in (:p, 'x') and c between :p and :p", value);
       await prepare(engine, "select a from t where b like :p group by a having a > :p", value);
       await prepare(engine, "select a from t limit :p offset :p", value);
+      await prepare(engine, "select a from t where a is not distinct from :p", value);
       await prepare(engine, "select substring(a from :p for :p)", value);
       await prepare(
         engine,

@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { startHiveStage, type HiveStage } from "./hive-stage.ts";
+import { runGuardOracle } from "./oracle.ts";
+import { startRedshiftStage, type RedshiftStage } from "./redshift-stage.ts";
+import { describeReport } from "./report.ts";
+import { differences } from "./stage.ts";
+import { CANARY, CANARY_PROPERTY } from "./statement.ts";
+import { hiveStatements, redshiftStatements } from "./statements.ts";
+
+const STATEMENTS = 200;
+const SEED = 20_261_126;
+
+let hive: HiveStage;
+let redshift: RedshiftStage;
+
+before(async () => {
+  const signal = AbortSignal.timeout(600_000);
+  [hive, redshift] = await Promise.all([startHiveStage(signal), startRedshiftStage(signal)]);
+});
+
+after(async () => {
+  await hive[Symbol.asyncDispose]();
+  await redshift[Symbol.asyncDispose]();
+});
+
+test(`of ${STATEMENTS} statements none that passes does anything to Hive but read`, async () => {
+  const statements = hiveStatements(hive.targets);
+  const report = await runGuardOracle({ stage: hive, statements, count: STATEMENTS, seed: SEED });
+  assert.deepEqual(report.failures, [], describeReport("hive", report));
+});
+
+test(`of ${STATEMENTS} statements none that passes does anything to Redshift but read`, async () => {
+  const statements = redshiftStatements();
+  const report = await runGuardOracle({
+    stage: redshift,
+    statements,
+    count: STATEMENTS,
+    seed: SEED,
+  });
+  assert.deepEqual(report.failures, [], describeReport("redshift", report));
+});
+
+/** Statements around the guard, and the watch that must see what each does. */
+function hiveHarm({ folder, secretFile }: HiveStage["targets"]): [string, RegExp][] {
+  const using = (command: string) => `select transform(id) using '${command}' as x from hybridge.u`;
+  return [
+    [using("cat"), /^processes: new: .*cat.* by .*ScriptOperator/],
+    [using(`touch ${folder}/touched`), /^files: new: touched/],
+    [`insert overwrite local directory '${folder}/written' select 1`, /^files: new: written/],
+    ["dfs -mkdir /made", /^hdfs: new: \/made /],
+    ["insert into hybridge.u values (9)", /^hdfs: new: .*hybridge\.db\/u\//],
+    ["create table hybridge.made (a int)", /^metastore: new: .*made/],
+    ["alter table hybridge.u set tblproperties ('made' = 'x')", /^metastore: new: .*made/],
+    ["set hive.exec.parallel=true", /^session 0: new: set -v: hive\.exec\.parallel=true/],
+    ["set made.by=test", /^session 0: new: set -v: made\.by=test/],
+    [
+      "select reflect('java.lang.System', 'setProperty', 'made.so', 'x')",
+      /^session \d: new: set -v: system:made\.so=x/,
+    ],
+    ["create temporary macro made(x int) x + 1", /^session 0: new: show functions: made/],
+    ["create temporary table made (a int)", /^session 0: new: show tables: made/],
+    [`add file ${secretFile}`, /^session 0: new: list files: /],
+    ["use hybridge", /^session 0: new: database: hybridge/],
+  ];
+}
+
+test("the watches over Hive see each kind of harm, when it is done around the guard", async () => {
+  const harm = hiveHarm(hive.targets);
+  const before = await hive.look();
+  const said: string[] = [];
+  for (const [sql] of harm) {
+    // A program that does not read its input fails the job, after it has done its harm.
+    said.push(await hive.around(sql).catch(String));
+  }
+  const seen = differences(before, await hive.look());
+  for (const [index, [sql, expected]] of harm.entries()) {
+    assert.ok(
+      seen.some((line) => expected.test(line)),
+      `${sql} (${said[index]}) was not seen as ${expected}, only:\n${seen.join("\n")}`,
+    );
+  }
+  const leaked = await hive.around(
+    `select reflect('java.lang.System', 'getProperty', '${CANARY_PROPERTY}')`,
+  );
+  assert.ok(leaked.includes(CANARY), leaked);
+});
+
+const REDSHIFT_HARM: readonly [string, RegExp][] = [
+  ["select ('x'::text).f_effect", /^postgres u: new: 7/],
+  ["select g.lo_create from abs(4711) g", /^postgres objects: new: 4711/],
+  ["select set_config('statement_timeout', '12345', false)", /^postgres settings: new: .*12345/],
+  ["select nextval('hybridge.s')", /^postgres sequences: new: /],
+  ["select pg_advisory_lock(1)", /^postgres locks: new: /],
+  ["select 1 as a into hybridge.made", /^postgres relations: new: .*made/],
+  ["create function made() returns int language sql as 'select 1'", /^postgres functions: new: /],
+  ["prepare made as select 1", /^postgres prepared: new: made/],
+  ["copy hybridge.u to '/made'", /^postgres files: new: made/],
+  ["create role made", /^postgres roles: new: made/],
+];
+
+test("the watches over Redshift see each kind of harm, when it is done around the guard", async () => {
+  let before = await redshift.look();
+  const sees = async (sql: string, expected: RegExp) => {
+    const now = await redshift.look();
+    const seen = differences(before, now);
+    assert.ok(
+      seen.some((line) => expected.test(line)),
+      `${sql} was not seen as ${expected}, only:\n${seen.join("\n")}`,
+    );
+    before = now;
+  };
+  for (const [sql, expected] of REDSHIFT_HARM) {
+    await redshift.around(sql);
+    await sees(sql, expected);
+  }
+  await redshift.aroundEndpoint("create table hybridge.made (a int)");
+  await sees("create table", /^endpoint tables: new: .*made/);
+  await redshift.aroundEndpoint("insert into hybridge.u values (7)");
+  await sees("insert", /^endpoint u: new: 7/);
+  const leaked = await redshift.around("select ('/secret'::text).pg_read_file");
+  assert.ok(leaked.includes(CANARY), leaked);
+});
