@@ -1,7 +1,6 @@
-import { InvariantError, type Emit } from "@hybridge/core";
+import type { Emit } from "@hybridge/core";
 import { hiveCatalog, openHive, type HiveOptions } from "@hybridge/hive";
 import { clusterOptions, readPositions } from "@hybridge/kafka";
-import type { BlobStore } from "@hybridge/landing";
 import { openRedshift, redshiftCatalog, type RedshiftOptions } from "@hybridge/redshift";
 import { startRpcServer } from "@hybridge/rpc";
 import type { QueryGatewayConfig } from "./config.ts";
@@ -50,7 +49,7 @@ export async function wireQueryGateway(
     redshift: redshiftGuarded,
     positions: (topic: string, signal: AbortSignal) => readPositions(target, topic, signal),
     internalEnds: () => hiveCatalog({ hive, database, location: "" }),
-    externalEnds: () => redshiftCatalog({ redshift, blobs: noBlobs }),
+    externalEnds: () => redshiftCatalog({ redshift }),
   };
   const services = [
     queryService({ engines, limits, time, health }),
@@ -104,10 +103,3 @@ function redshiftOptions(config: QueryGatewayConfig, emit: Emit): RedshiftOption
 function given<const N extends string, V>(name: N, value: V | undefined): { [K in N]?: V } {
   return (value === undefined ? {} : { [name]: value }) as { [K in N]?: V };
 }
-
-/** The gateway loads nothing: the catalog is asked for positions only. */
-const noBlobs = new Proxy({} as BlobStore, {
-  get() {
-    throw new InvariantError("the query gateway does not write manifests");
-  },
-});

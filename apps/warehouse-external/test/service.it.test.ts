@@ -107,6 +107,7 @@ const failpoints = [
   "s3.after-put",
   "s3.after-put@3",
   "redshift.before-load",
+  "redshift.during-load",
   "redshift.after-load",
 ];
 

@@ -27,25 +27,28 @@ export function countTweetsSql(
   table: string,
   filter: TweetFilter,
 ): { readonly sql: string; readonly parameters: Map<string, ParameterValue> } {
-  const conditions: string[] = ["op = 'upsert'"];
+  const q = (name: string) => (engine === "hive" ? `\`${name}\`` : `"${name}"`);
+  const conditions: string[] = [`${q("op")} = 'upsert'`];
   const parameters = new Map<string, ParameterValue>();
   const add = (name: string, value: string, condition: string) => {
     if (value === "") return;
     parameters.set(name, value);
     conditions.push(condition);
   };
-  add("lang", filter.lang, "lang = :lang");
+  add("lang", filter.lang, `${q("lang")} = :lang`);
   // The column is a JSON array in text: an element stands in it between quotes, escaped as JSON does.
   const tag = filter.hashtag === "" ? "" : JSON.stringify(filter.hashtag.toLowerCase());
-  const found =
-    engine === "hive" ? "INSTR(LOWER(hashtags), :tag)" : "STRPOS(LOWER(hashtags), :tag)";
-  add("tag", tag, `${found} > 0`);
-  add("from", utc("created_from", filter.createdFrom), "created_at >= CAST(:from AS TIMESTAMP)");
-  add("to", utc("created_to", filter.createdTo), "created_at < CAST(:to AS TIMESTAMP)");
-  const lastOf = (condition: string) => `MAX(CASE WHEN ${condition} THEN kafka_offset ELSE -1 END)`;
+  const position = engine === "hive" ? "INSTR" : "STRPOS";
+  add("tag", tag, `${position}(LOWER(${q("hashtags")}), :tag) > 0`);
+  const created = (sign: string, name: string) =>
+    `${q("created_at")} ${sign} CAST(:${name} AS TIMESTAMP)`;
+  add("from", utc("created_from", filter.createdFrom), created(">=", "from"));
+  add("to", utc("created_to", filter.createdTo), created("<", "to"));
+  const lastOf = (condition: string) =>
+    `MAX(CASE WHEN ${condition} THEN ${q("kafka_offset")} ELSE -1 END)`;
   const sql =
-    `SELECT COUNT(*) FROM (SELECT id FROM ${table} GROUP BY id ` +
-    `HAVING ${lastOf(conditions.join(" AND "))} > ${lastOf("op = 'delete'")}) counted`;
+    `SELECT COUNT(*) FROM (SELECT ${q("id")} FROM ${table} GROUP BY ${q("id")} ` +
+    `HAVING ${lastOf(conditions.join(" AND "))} > ${lastOf(`${q("op")} = 'delete'`)}) ${q("counted")}`;
   return { sql, parameters };
 }
 

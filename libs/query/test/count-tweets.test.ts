@@ -30,7 +30,7 @@ test("filters become parameters, whatever they hold", async () => {
 test("without filters there are no parameters", async () => {
   const { sql, parameters } = countTweetsSql("hive", "tweets", none);
   assert.equal(parameters.size, 0);
-  assert.match((await prepareSql("hive", sql)).sql, /op = 'upsert'/);
+  assert.match((await prepareSql("hive", sql)).sql, /`op` = 'upsert'/);
 });
 
 test("a time that is none is refused", () => {

@@ -1,4 +1,4 @@
-import type { Emit } from "@hybridge/core";
+import type { Clock, Emit } from "@hybridge/core";
 
 /** The warehouse and the ways to it. Give `workgroup` (serverless) or `cluster`, not both. */
 export interface RedshiftOptions {
@@ -16,6 +16,7 @@ export interface RedshiftOptions {
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
   readonly timeouts?: Partial<RedshiftTimeouts>;
   readonly emit?: Emit;
+  readonly clock?: Clock;
 }
 
 /** Longest waits, in milliseconds. */
@@ -26,6 +27,8 @@ export interface RedshiftTimeouts {
   readonly answerMs: number;
   /** From the end of the caller's interest until a statement is left to itself. */
   readonly cancelMs: number;
+  /** Without news of a statement that runs; then it is cancelled and given up. */
+  readonly lostMs: number;
 }
 
 /** How the values of a column are held; the names are those of hybridge.query.v1. */
@@ -67,6 +70,11 @@ export interface ExecuteOptions {
   /** Aborting cancels the statement in the engine, whatever it is doing. */
   readonly signal: AbortSignal;
   readonly parameters?: RedshiftParameters;
+  /**
+   * Sent along as statement_timeout: the engine ends the statement after that time, whatever has
+   * become of its client. Whole milliseconds.
+   */
+  readonly timeoutMs?: number;
   /** Told as soon as Redshift has the statement: its id there. */
   readonly onStarted?: (statementId: string) => void;
 }
@@ -92,6 +100,8 @@ export interface TransactionOptions {
    * went instead of running it again, also to another process. A new one each time by default.
    */
   readonly token?: string;
+  /** Told as soon as Redshift has the transaction: its id there. */
+  readonly onStarted?: (statementId: string) => void;
 }
 
 /** A committed transaction. */

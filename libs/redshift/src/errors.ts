@@ -27,16 +27,18 @@ export class RedshiftSchemaError extends HybridgeError {
 /** A statement as the Data API knows it. */
 export interface StatementIdentity {
   readonly id: string;
-  readonly createdAtMs: number;
 }
 
 /** Redshift had the statement, and it has ended without success: nothing of it is in effect. */
 export abstract class StatementEndedError extends HybridgeError {
   readonly statement: StatementIdentity;
+  /** What failed; of a batch the one statement, where Redshift says which. */
+  readonly sql: string;
 
-  constructor(message: string, statement: StatementIdentity) {
+  constructor(message: string, statement: StatementIdentity, sql: string) {
     super(message);
     this.statement = statement;
+    this.sql = sql;
   }
 }
 
@@ -62,4 +64,22 @@ export class RedshiftInterruptedError extends StatementEndedError {
 export class RedshiftAbortedError extends StatementEndedError {
   readonly code = "REDSHIFT_ABORTED";
   readonly retry = "backoff";
+}
+
+/** A statement ran longer than the time that it was given. */
+export class RedshiftTimeoutError extends StatementEndedError {
+  readonly code = "REDSHIFT_TIMEOUT";
+  readonly retry = "never";
+}
+
+/** A row of a result has more than the 64 KB that the Data API carries. */
+export class RedshiftRowSizeError extends StatementEndedError {
+  readonly code = "REDSHIFT_ROW_SIZE";
+  readonly retry = "never";
+}
+
+/** A result has more than the 500 MB that the Data API carries. */
+export class RedshiftResultSizeError extends StatementEndedError {
+  readonly code = "REDSHIFT_RESULT_SIZE";
+  readonly retry = "never";
 }

@@ -19,8 +19,12 @@ export {
   RedshiftConflictError,
   RedshiftInterruptedError,
   RedshiftRequestError,
+  RedshiftResultSizeError,
+  RedshiftRowSizeError,
   RedshiftSchemaError,
   RedshiftStatementError,
+  RedshiftTimeoutError,
   RedshiftUnavailableError,
 } from "./errors.ts";
 export { openRedshift } from "./open-redshift.ts";
+export { redshiftTables, type RedshiftTables, type TableNames } from "./names.ts";

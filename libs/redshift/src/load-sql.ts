@@ -1,151 +1,213 @@
-import { columns, redshiftColumnNames, redshiftColumns } from "@hybridge/tweet";
+import { InvariantError } from "@hybridge/core";
 import type { Cut, LedgerEntry } from "@hybridge/landing";
+import { redshiftColumnNames, redshiftColumns } from "@hybridge/tweet";
+import { DELETION_COLUMNS, KEY, list, SEGMENT_COLUMNS, segmentColumns } from "./create-sql.ts";
+import {
+  quoteName,
+  quoteText,
+  redshiftTables,
+  TEMPORARY_PREFIX,
+  type TableNames,
+} from "./names.ts";
 
-/** The tables that loads write, quoted where they must be. */
-export interface Tables {
-  /** Schema name, not quoted. */
-  readonly schema: string;
-  /** Name of the table of posts within it; the others derive from it. */
-  readonly posts: string;
+/** The last offset of a partition that the ledger has, as a load expects it to be. */
+export interface ExpectedEnd {
+  readonly topic: string;
+  readonly partition: number;
+  /** Undefined: the ledger has nothing of the partition. */
+  readonly lastOffset: bigint | undefined;
 }
-
-/** Rows of one INSERT: far below the 100 kB that a statement may have. */
-const INSERT_ROWS = 200;
-const KEY = ["kafka_topic", "kafka_partition", "kafka_offset"] as const;
-
-const SEGMENT_COLUMNS = `
-  kafka_topic VARCHAR(249) NOT NULL,
-  kafka_partition INTEGER NOT NULL,
-  first_offset BIGINT NOT NULL,
-  last_offset BIGINT NOT NULL,
-  row_count BIGINT NOT NULL,
-  dead_letters BIGINT NOT NULL,
-  decided_at TIMESTAMP NOT NULL`;
 
 /**
- * Keys are declared for the planner and for readers: Redshift enforces none of them. Posts lie
- * sorted by event time, which queries name, and spread by offset, which loads join on.
+ * Bytes of the segments of one load. Its statements are then below 100 kB together, which is the
+ * most that one may have, whatever the names of tables are.
  */
-export function createTables(tables: Tables): readonly string[] {
-  const { posts, loads, deletions } = namesOf(tables);
-  return [
-    `CREATE SCHEMA IF NOT EXISTS ${tables.schema}`,
-    `CREATE TABLE IF NOT EXISTS ${posts} (
-${redshiftColumns({ raw: false })},
-  PRIMARY KEY (${KEY.join(", ")})
-) DISTSTYLE KEY DISTKEY (kafka_offset) COMPOUND SORTKEY (event_time)`,
-    `CREATE TABLE IF NOT EXISTS ${loads} (${SEGMENT_COLUMNS},
-  loaded_at TIMESTAMP NOT NULL,
-  PRIMARY KEY (kafka_topic, kafka_partition, first_offset)
-) DISTSTYLE ALL COMPOUND SORTKEY (kafka_topic, kafka_partition, first_offset)`,
-    `CREATE TABLE IF NOT EXISTS ${deletions} (
-  kafka_topic VARCHAR(249) NOT NULL,
-  kafka_partition INTEGER NOT NULL,
-  kafka_offset BIGINT NOT NULL,
-  id VARCHAR(512) NOT NULL,
-  event_time TIMESTAMP NOT NULL,
-  raw_md5 VARCHAR(32) NOT NULL,
-  PRIMARY KEY (${KEY.join(", ")})
-) DISTSTYLE KEY DISTKEY (kafka_offset) COMPOUND SORTKEY (event_time)`,
-  ];
-}
+const SEGMENT_BYTES_MAX = 40_000;
 
-/** Asks for the columns of the table of posts and for no row. */
-export function describePosts(tables: Tables): string {
-  return `SELECT * FROM ${namesOf(tables).posts} WHERE 1 = 0`;
-}
+/** Tables of a load, which end with it. */
+const SEGMENTS = quoteName(`${TEMPORARY_PREFIX}segments`);
+const STAGED = quoteName(`${TEMPORARY_PREFIX}staged`);
+const POSTS = quoteName(`${TEMPORARY_PREFIX}posts`);
+const GONE = quoteName(`${TEMPORARY_PREFIX}gone`);
+
+/** Before it X had no post; a record's timestamp that is older is none (seconds, -1). */
+const FIRST_POST = "2006-03-21 00:00:00";
 
 /** The last offset that was loaded of `:topic` and `:partition`. */
-export function selectPosition(tables: Tables): string {
-  return `SELECT MAX(last_offset) AS last_offset FROM ${namesOf(tables).loads}
-WHERE kafka_topic = :topic AND kafka_partition = :partition`;
+export function selectPosition(of: TableNames): string {
+  return `SELECT MAX("last_offset") AS "last_offset" FROM ${redshiftTables(of).loads}
+WHERE "kafka_topic" = :topic AND "kafka_partition" = :partition`;
+}
+
+/** The last offsets that were loaded of `:topic`, by partition. */
+export function selectPositions(of: TableNames): string {
+  return `SELECT "kafka_partition", MAX("last_offset") AS "last_offset" FROM ${redshiftTables(of).loads}
+WHERE "kafka_topic" = :topic GROUP BY "kafka_partition"`;
+}
+
+/**
+ * Cuts segments into loads that stay below the limits of a statement and of a batch, in order. More
+ * than one is rare: 256 segments of a topic with a name of usual length are a third of a load.
+ */
+export function splitLoads(entries: readonly LedgerEntry[]): readonly (readonly LedgerEntry[])[] {
+  const loads: LedgerEntry[][] = [];
+  let room = 0;
+  for (const entry of entries) {
+    // Each partition also stands in the statement that checks where it ends.
+    const bytes = Buffer.byteLength(segmentRow(entry)) + 60;
+    if (bytes > room) {
+      loads.push([]);
+      room = SEGMENT_BYTES_MAX;
+    }
+    loads.at(-1)?.push(entry);
+    room -= bytes;
+  }
+  return loads;
 }
 
 /**
  * One load, as the statements of one transaction.
  *
- * Segments that the ledger has are left out before anything is written, so a load that is repeated
- * changes nothing, not even when deletions came after it. A deletion removes the post in every
- * record before it, also in records that are loaded later, and is kept in a table of its own.
+ * The first statement locks a table that loads alone use, so that a load which its client has left
+ * and that of the client's successor run one after the other. Nothing may stand before it: any other
+ * statement would fix the snapshot, which must hold what the other load commits (AWS: "Serializable
+ * isolation"). The second fails unless the ledger ends where the client believes: who is late learns
+ * it before anything is read.
+ *
+ * Segments that the ledger has are left out, so a load that is repeated changes nothing, not even
+ * when deletions came after it. A deletion removes the post in every record before it, in whatever
+ * partition and load, and is kept in a table of its own.
  *
  * @param manifest s3:// URL; undefined when none of the segments has a file
  */
 export function loadSegments(
-  tables: Tables,
+  of: TableNames,
   entries: readonly LedgerEntry[],
+  expected: readonly ExpectedEnd[],
   manifest: string | undefined,
   iamRole: string,
 ): readonly string[] {
-  const { loads } = namesOf(tables);
-  const same = equal("segments", "known", ["kafka_topic", "kafka_partition", "first_offset"]);
+  const { loads, lock } = redshiftTables(of);
+  const known = quoteName(`${of.table}_loads`);
+  const segment = list(SEGMENT_COLUMNS.map(([name]) => name));
   return [
-    `CREATE TEMP TABLE segments (${SEGMENT_COLUMNS}
+    `LOCK ${lock}`,
+    ...checkEnds(of, expected),
+    `CREATE TEMP TABLE ${SEGMENTS} (
+${segmentColumns()}
 )`,
-    ...insertSegments(entries),
-    `DELETE FROM segments USING ${loads} known WHERE ${same}`,
-    ...(manifest === undefined ? [] : loadPosts(tables, manifest, iamRole)),
-    `INSERT INTO ${loads} SELECT segments.*, GETDATE() FROM segments`,
+    insertSegments(entries),
+    `DELETE FROM ${SEGMENTS} USING ${loads}
+WHERE ${equal(SEGMENTS, known, ["kafka_topic", "kafka_partition", "first_offset"])}`,
+    ...(manifest === undefined ? [] : loadPosts(of, manifest, iamRole)),
+    `INSERT INTO ${loads} (${segment}, "loaded_at") SELECT ${segment}, GETDATE() FROM ${SEGMENTS}`,
   ];
 }
 
-function loadPosts(tables: Tables, manifest: string, iamRole: string): readonly string[] {
-  const { posts, deletions } = namesOf(tables);
+/** Whether a statement failed because the ledger did not end as expected. */
+export function isUnexpectedEnd(failedSql: string): boolean {
+  return /^INSERT INTO \S.*\("as_expected"\)/s.test(failedSql);
+}
+
+/**
+ * For each topic a statement that inserts nothing when its partitions end as expected, and else a
+ * NULL where none may be: the one way to fail that plain SQL has.
+ */
+function checkEnds(of: TableNames, expected: readonly ExpectedEnd[]): string[] {
+  const { loads, lock } = redshiftTables(of);
+  const topics = Map.groupBy(expected, ({ topic }) => topic);
+  return [...topics].map(([topic, ends]) => {
+    const partitions = ends.map(({ partition }) => partition).join(", ");
+    const found = ends.filter(({ lastOffset }) => lastOffset !== undefined);
+    const whens = found.map(({ partition, lastOffset }) => `WHEN ${partition} THEN ${lastOffset}`);
+    const same =
+      found.length === 0
+        ? "0"
+        : `COUNT(CASE WHEN "last_offset" = CASE "kafka_partition" ${whens.join(" ")} END THEN 1 END)`;
+    return `INSERT INTO ${lock} ("as_expected") SELECT CAST(NULL AS SMALLINT) FROM (
+  SELECT COUNT(*) AS "ended", ${same} AS "same" FROM (
+    SELECT "kafka_partition", MAX("last_offset") AS "last_offset" FROM ${loads}
+    WHERE "kafka_topic" = ${quoteText(topic)} AND "kafka_partition" IN (${partitions})
+    GROUP BY "kafka_partition"
+  ) AS "ends"
+) AS "counts" WHERE "ended" <> ${found.length} OR "same" <> ${found.length}`;
+  });
+}
+
+function loadPosts(of: TableNames, manifest: string, iamRole: string): readonly string[] {
+  const { posts, deletions } = redshiftTables(of);
+  const target = quoteName(of.table);
+  const kept = quoteName(`${of.table}_deletions`);
   const names = redshiftColumnNames();
-  const list = names.join(", ");
-  const staged = names.map((name) => `staged.${name}`).join(", ");
+  const columns = list(names);
+  const staged = names.map((name) => `${STAGED}.${quoteName(name)}`).join(", ");
   const within =
-    `${equal("staged", "segments", ["kafka_topic", "kafka_partition"])} ` +
-    "AND staged.kafka_offset BETWEEN segments.first_offset AND segments.last_offset";
-  const post = ["kafka_topic", "kafka_partition", "id"];
-  const deletion = [...KEY, "id", "event_time", "raw_md5"].join(", ");
-  const role = iamRole === "default" ? "default" : quoted(iamRole);
+    `${equal(STAGED, SEGMENTS, ["kafka_topic", "kafka_partition"])} ` +
+    `AND ${STAGED}."kafka_offset" BETWEEN ${SEGMENTS}."first_offset" AND ${SEGMENTS}."last_offset"`;
+  const deletion = list(DELETION_COLUMNS);
+  const role = iamRole === "default" ? "default" : quoteText(iamRole);
   return [
     // Files have `raw`, the table has not: COPY from Parquet wants the same columns in both.
-    `CREATE TEMP TABLE staged (
+    `CREATE TEMP TABLE ${STAGED} (
 ${redshiftColumns({ raw: true })}
 )`,
-    `COPY staged FROM ${quoted(manifest)} IAM_ROLE ${role} FORMAT AS PARQUET MANIFEST`,
-    `CREATE TEMP TABLE loaded AS SELECT ${list} FROM (
+    `COPY ${STAGED} FROM ${quoteText(manifest)} IAM_ROLE ${role} FORMAT AS PARQUET MANIFEST`,
+    `CREATE TEMP TABLE ${POSTS} AS SELECT ${columns} FROM (
   SELECT ${staged}, ROW_NUMBER() OVER (
-    PARTITION BY ${KEY.map((name) => `staged.${name}`).join(", ")} ORDER BY staged.landed_at
-  ) AS copy_number
-  FROM staged JOIN segments ON ${within}
-) copies WHERE copy_number = 1`,
-    `CREATE TEMP TABLE gone AS SELECT ${deletion} FROM loaded WHERE op = 'delete'`,
+    PARTITION BY ${KEY.map((name) => `${STAGED}.${quoteName(name)}`).join(", ")} ORDER BY ${STAGED}."landed_at"
+  ) AS "copy_number"
+  FROM ${STAGED} JOIN ${SEGMENTS} ON ${within}
+) AS "copies" WHERE "copy_number" = 1`,
+    `CREATE TEMP TABLE ${GONE} AS SELECT ${deletion} FROM ${POSTS} WHERE "op" = 'delete'`,
+    `DELETE FROM ${POSTS} WHERE "op" = 'delete'`,
     // None is there unless its segment is loaded once more on purpose.
-    `DELETE FROM ${deletions} USING gone WHERE ${equal(`${tables.posts}_deletions`, "gone", KEY)}`,
-    `INSERT INTO ${deletions} (${deletion}) SELECT ${deletion} FROM gone`,
-    `DELETE FROM loaded USING ${deletions} deleted
-WHERE ${equal("loaded", "deleted", post)} AND loaded.kafka_offset <= deleted.kafka_offset`,
-    `DELETE FROM ${posts} USING gone
-WHERE ${equal(tables.posts, "gone", post)} AND ${tables.posts}.kafka_offset <= gone.kafka_offset`,
-    `MERGE INTO ${posts} USING loaded ON ${equal(tables.posts, "loaded", KEY)}
+    `DELETE FROM ${deletions} USING ${GONE} WHERE ${equal(kept, GONE, KEY)}`,
+    `INSERT INTO ${deletions} (${deletion}) SELECT ${deletion} FROM ${GONE}`,
+    `DELETE FROM ${POSTS} USING ${deletions} WHERE ${isDeletedBy(POSTS, kept)}`,
+    `DELETE FROM ${posts} USING ${GONE} WHERE ${isDeletedBy(target, GONE)}`,
+    `MERGE INTO ${posts} USING ${POSTS} ON ${equal(target, POSTS, KEY)}
 WHEN MATCHED THEN UPDATE SET ${updates()}
-WHEN NOT MATCHED THEN INSERT (${list}) VALUES (${names.map((name) => `loaded.${name}`).join(", ")})`,
+WHEN NOT MATCHED THEN INSERT (${columns}) VALUES (${names.map((name) => `${POSTS}.${quoteName(name)}`).join(", ")})`,
   ];
+}
+
+/**
+ * Whether a deletion follows a post of its id: by offset within a partition, else by time, since
+ * offsets of two partitions have no order. At the same time it is the deletion that follows.
+ */
+function isDeletedBy(post: string, deletion: string): string {
+  return `${equal(post, deletion, ["kafka_topic", "id"])} AND (
+  (${equal(post, deletion, ["kafka_partition"])} AND ${post}."kafka_offset" < ${deletion}."kafka_offset")
+  OR (${post}."kafka_partition" <> ${deletion}."kafka_partition" AND ${timeOf(post)} <= ${timeOf(deletion)}))`;
+}
+
+/** The record's timestamp, or the time of what it tells where the timestamp is none. */
+function timeOf(table: string): string {
+  const timestamp = `${table}."kafka_timestamp"`;
+  return `CASE WHEN ${timestamp} >= '${FIRST_POST}' THEN ${timestamp} ELSE ${table}."event_time" END`;
 }
 
 function updates(): string {
   const key: readonly string[] = KEY;
   return redshiftColumnNames()
     .filter((name) => !key.includes(name))
-    .map((name) => `${name} = loaded.${name}`)
+    .map((name) => `${quoteName(name)} = ${POSTS}.${quoteName(name)}`)
     .join(", ");
 }
 
-function insertSegments(entries: readonly LedgerEntry[]): string[] {
-  const statements: string[] = [];
-  for (let from = 0; from < entries.length; from += INSERT_ROWS) {
-    const rows = entries.slice(from, from + INSERT_ROWS).map(segmentRow);
-    statements.push(`INSERT INTO segments VALUES\n${rows.join(",\n")}`);
+function insertSegments(entries: readonly LedgerEntry[]): string {
+  const rows = entries.map(segmentRow).join(",\n");
+  const bytes = Buffer.byteLength(rows);
+  if (bytes > SEGMENT_BYTES_MAX) {
+    throw new InvariantError(`a load of ${entries.length} segments was not split: ${bytes} bytes`);
   }
-  return statements;
+  return `INSERT INTO ${SEGMENTS} (${list(SEGMENT_COLUMNS.map(([name]) => name))}) VALUES\n${rows}`;
 }
 
 function segmentRow({ cut, rows, deadLetters }: LedgerEntry): string {
   const decided = new Date(cut.decidedAtMs).toISOString().replace("T", " ").slice(0, 23);
   const numbers = `${cut.partition}, ${cut.first}, ${cut.last}, ${rows}, ${deadLetters}`;
-  return `(${quoted(cut.topic)}, ${numbers}, '${decided}')`;
+  return `(${quoteText(cut.topic)}, ${numbers}, '${decided}')`;
 }
 
 /** Entries in order, each segment once: a registration may name one twice. */
@@ -159,22 +221,8 @@ function keyOf({ topic, partition, first }: Cut): string {
   return `${topic}/${partition}/${first}`;
 }
 
-/** Columns that rows of this version need and `found` lacks. */
-export function missingColumns(found: readonly string[]): readonly string[] {
-  const wanted = columns.map(({ name }) => name).filter((name) => name !== "raw");
-  return wanted.filter((name) => !found.includes(name));
-}
-
-function namesOf({ schema, posts }: Tables) {
-  const full = `${schema}.${posts}`;
-  return { posts: full, loads: `${full}_loads`, deletions: `${full}_deletions` };
-}
-
 function equal(left: string, right: string, names: readonly string[]): string {
-  return names.map((name) => `${left}.${name} = ${right}.${name}`).join(" AND ");
-}
-
-/** A text literal. Topics and URLs hold no backslash, which Redshift would take for an escape. */
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
+  return names
+    .map((name) => `${left}.${quoteName(name)} = ${right}.${quoteName(name)}`)
+    .join(" AND ");
 }

@@ -3,7 +3,7 @@ import {
   ExecuteStatementCommand,
   RedshiftDataClient,
 } from "@aws-sdk/client-redshift-data";
-import type { Emit } from "@hybridge/core";
+import { systemClock, type Emit } from "@hybridge/core";
 import type {
   ExecuteOptions,
   Redshift,
@@ -22,7 +22,13 @@ const silent = { trace: nothing, debug: nothing, info: nothing, warn: nothing, e
 
 /** Connects to nothing yet. Disposing cancels the statements that still run. */
 export function openRedshift(options: RedshiftOptions): Redshift {
-  const timeouts = { connectMs: 3_000, answerMs: 15_000, cancelMs: 3_000, ...options.timeouts };
+  const timeouts = {
+    connectMs: 3_000,
+    answerMs: 15_000,
+    cancelMs: 3_000,
+    lostMs: 10_000,
+    ...options.timeouts,
+  };
   const client = new RedshiftDataClient({
     region: options.region,
     ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
@@ -38,7 +44,8 @@ export function openRedshift(options: RedshiftOptions): Redshift {
   });
   const place = options.endpoint ?? `in ${options.region}`;
   const where = options.workgroup ?? options.cluster ?? "";
-  const connection = { client, address: `Redshift ${where} at ${place}`, timeouts };
+  const clock = options.clock ?? systemClock;
+  const connection = { client, address: `Redshift ${where} at ${place}`, timeouts, clock };
   const target = {
     Database: options.database,
     ...(options.workgroup === undefined ? {} : { WorkgroupName: options.workgroup }),
@@ -88,22 +95,37 @@ async function execute(
   emit: Emit | undefined,
 ): Promise<RedshiftResult> {
   const bound = bindParameters(sql, options.parameters ?? {});
+  const { timeoutMs } = options;
+  const parameters = bound.parameters.length === 0 ? {} : { Parameters: [...bound.parameters] };
   const submit = (signal: AbortSignal) =>
-    connection.client.send(
-      new ExecuteStatementCommand({
-        ...target,
-        Sql: bound.sql,
-        ...(bound.parameters.length === 0 ? {} : { Parameters: [...bound.parameters] }),
-      }),
-      { abortSignal: signal },
-    );
-  const finished = await runStatement(connection, submit, options.signal, options.onStarted);
+    timeoutMs === undefined
+      ? connection.client.send(
+          new ExecuteStatementCommand({ ...target, ...parameters, Sql: bound.sql }),
+          { abortSignal: signal },
+        )
+      : connection.client.send(
+          new BatchExecuteStatementCommand({
+            ...target,
+            ...parameters,
+            Sqls: [setTimeoutSql(timeoutMs), bound.sql],
+          }),
+          { abortSignal: signal },
+        );
+  const finished = await runStatement(connection, submit, options);
   const { statement, description } = finished;
   emit?.(ended("statement", finished));
-  const rows = rowsOf(description.ResultRows);
-  if (description.HasResultSet !== true) return emptyResult(statement.id, rows);
-  const { first, batches } = await batchesOf(connection, statement.id, options.signal);
+  // Of a batch, the result is that of its last statement.
+  const answered = timeoutMs === undefined ? description : description.SubStatements?.at(-1);
+  const id = timeoutMs === undefined ? statement.id : (answered?.Id ?? `${statement.id}:2`);
+  const rows = rowsOf(answered?.ResultRows);
+  if (answered?.HasResultSet !== true) return emptyResult(statement.id, rows);
+  const { first, batches } = await batchesOf(connection, id, options.signal);
   return { statementId: statement.id, columns: first.map(columnOf), rows, batches };
+}
+
+/** Bounds the statements that follow in their session, in whole milliseconds; 0 would be no bound. */
+export function setTimeoutSql(ms: number): string {
+  return `SET statement_timeout TO ${Math.min(Math.max(Math.ceil(ms), 1), 2_147_483_647)}`;
 }
 
 async function transact(
@@ -122,7 +144,7 @@ async function transact(
       }),
       { abortSignal: signal },
     );
-  const finished = await runStatement(connection, submit, options.signal);
+  const finished = await runStatement(connection, submit, options);
   emit?.(ended("transaction", finished));
   const { SubStatements = [] } = finished.description;
   return {

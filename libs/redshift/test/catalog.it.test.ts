@@ -5,7 +5,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describeError, retryOf } from "@hybridge/core";
 import type { BlobStore, Catalog, LedgerEntry } from "@hybridge/landing";
 import { postAt } from "@hybridge/tweet";
-import { redshiftCatalog, RedshiftSchemaError, RedshiftStatementError } from "../src/index.ts";
+import {
+  redshiftCatalog,
+  RedshiftSchemaError,
+  RedshiftStatementError,
+  type Redshift,
+} from "../src/index.ts";
+import { isUnexpectedEnd, loadSegments } from "../src/load-sql.ts";
 import { writeManifest } from "../src/manifest.ts";
 import { openWarehouse, type Content, type Warehouse } from "./landed.ts";
 
@@ -94,6 +100,93 @@ test("a deletion removes the post before it, in its own load, in earlier and in 
   assert.deepEqual(kept, [{ kafka_offset: 2n }, { kafka_offset: 4n }]);
 });
 
+/** A deletion on partition 7 of what stands on partition 3, in both orders of landing and in one load. */
+for (const order of ["post first", "deletion first", "one load"] as const) {
+  test(`a deletion goes by key from whatever partition it comes: ${order}`, async () => {
+    const topic = `moved-${order.replace(" ", "-")}`;
+    const before = await warehouse.land(topic, 3, 100n, [
+      { post: 0, atS: 10 },
+      { post: 1, atS: 11 },
+      { post: 2, atS: 12 },
+      { post: 3, atS: 13 },
+    ]);
+    // Partitions were added: later records of the same ids have lower offsets, elsewhere.
+    const after = await warehouse.land(topic, 7, 0n, [
+      { deletionOf: 0, atS: 20 },
+      { deletionOf: 2, atS: 21 },
+      { post: 2, atS: 22 },
+      // Told late what happened before the post was there again.
+      { deletionOf: 3, atS: 9 },
+    ]);
+    if (order === "one load") await catalog.register([before, after], signal);
+    else {
+      const entries = order === "post first" ? [before, after] : [after, before];
+      for (const entry of entries) await catalog.register([entry], signal);
+    }
+    // Post 0 went; post 1 had no deletion; post 2 came again; post 3 is newer than its deletion.
+    assert.equal(await offsetsOf(topic), "3:101 3:103 7:2");
+    const kept = await warehouse.query(
+      "SELECT count(*) AS n FROM hybridge.tweets_deletions WHERE kafka_topic = :topic",
+      { topic },
+    );
+    assert.deepEqual(kept, [{ n: 3n }]);
+  });
+}
+
+test("a load that its client left and those of the successor load each segment once", async () => {
+  const a = await warehouse.land("left", 0, 0n, posts(0, 300));
+  const b = await warehouse.land("left", 0, 300n, posts(300, 300));
+  const names = { schema: "hybridge", table: "tweets" };
+  // The client that dies has sent its load and waits no longer.
+  const manifest = await writeManifest(warehouse.blobs, [a], signal);
+  const expected = [{ topic: "left", partition: 0, lastOffset: undefined }];
+  const sqls = loadSegments(names, [a], expected, manifest, "default");
+  const left = warehouse.redshift.transaction(sqls, { signal }).catch((error: unknown) => error);
+  const successors = [warehouse.catalog(), warehouse.catalog()];
+  await Promise.all(successors.map((each) => each.register([a, b], signal)));
+  await left;
+  assert.equal(await offsetsOf("left"), offsetList(0, 0, 600));
+  const ledger = await warehouse.query(
+    "SELECT count(*) AS n FROM hybridge.tweets_loads WHERE kafka_topic = 'left'",
+  );
+  assert.deepEqual(ledger, [{ n: 2n }]);
+});
+
+test("a load that expects another end of the ledger fails before it reads anything", async () => {
+  const entry = await warehouse.land("late", 0, 0n, posts(0, 3));
+  await catalog.register([entry], signal);
+  const names = { schema: "hybridge", table: "tweets" };
+  for (const lastOffset of [undefined, 1n, 5n]) {
+    const expected = [{ topic: "late", partition: 0, lastOffset }];
+    const sqls = loadSegments(names, [entry], expected, "s3://cloud/none", "default");
+    await assert.rejects(warehouse.redshift.transaction(sqls, { signal }), (error) => {
+      return error instanceof RedshiftStatementError && isUnexpectedEnd(error.sql);
+    });
+  }
+});
+
+test("what is there is used as it is: nothing is created, whatever the names", async () => {
+  const odd = { schema: 'a "raw" tag', table: "user's" };
+  const entry = await warehouse.land("odd", 0, 0n, [...posts(0, 3), { deletionOf: 1 }]);
+  const sent: string[] = [];
+  const watched: Redshift = {
+    ...warehouse.redshift,
+    transaction(sqls, options) {
+      sent.push(...sqls);
+      return warehouse.redshift.transaction(sqls, options);
+    },
+  };
+  const open = () => redshiftCatalog({ redshift: watched, blobs: warehouse.blobs, ...odd });
+  await open().prepare(signal);
+  assert.equal(sent.length, 5);
+  await open().prepare(signal);
+  assert.equal(sent.length, 5);
+  await open().register([entry], signal);
+  assert.equal(await open().position(entry.cut, signal), 4n);
+  const rows = await warehouse.query(`SELECT count(*) AS n FROM "a ""raw"" tag"."user's"`);
+  assert.deepEqual(rows, [{ n: 2n }]);
+});
+
 test("a segment of nothing but dead letters moves the position", async () => {
   const { cut } = await warehouse.land("dead", 0, 0n, posts(0, 1));
   await catalog.register([{ cut, files: [], rows: 0, deadLetters: 1 }], signal);
@@ -125,7 +218,7 @@ test("a load that failed for good says why, and a later process does not take th
   const missing = { ...entry, files: [later] };
   await assert.rejects(catalog.register([missing], signal), (error) => {
     assert.ok(error instanceof RedshiftStatementError);
-    assert.match(error.message, /COPY staged FROM.*(NoSuchKey|does not exist)/);
+    assert.match(error.message, /COPY "hybridge_load_staged" FROM.*(NoSuchKey|does not exist)/);
     return true;
   });
   const bytes = await warehouse.blobs.read(`tweets/${file.name}`, signal);

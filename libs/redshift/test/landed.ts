@@ -19,7 +19,10 @@ const region = "us-east-1";
 const EPOCH_MS = Date.UTC(2026, 10, 23, 9);
 
 /** A record's value: the generated post with this index, or the deletion of it. */
-export type Content = { readonly post: number } | { readonly deletionOf: number };
+export type Content = ({ readonly post: number } | { readonly deletionOf: number }) & {
+  /** Seconds after the first record that its timestamp says; default: its offset in ms. */
+  readonly atS?: number;
+};
 
 /** S3Mock, the local Redshift endpoint, and what lands segments in them. */
 export interface Warehouse extends AsyncDisposable {
@@ -59,6 +62,7 @@ export async function openWarehouse(): Promise<Warehouse> {
       credentials,
       workgroup: "local",
       database: "dev",
+      timeouts: { lostMs: 500 },
     }),
   );
   const encoder = stack.use(
@@ -104,7 +108,7 @@ function recordOf(offset: bigint, content: Content): LandingRecord {
   const schema = "post" in content ? post.schema : "x.v2";
   const headers: [string, Buffer][] = [["hybridge-schema", Buffer.from(schema)]];
   if (!("post" in content)) headers.push(["hybridge-op", Buffer.from("delete")]);
-  const timestampMs = EPOCH_MS + Number(offset);
+  const timestampMs = EPOCH_MS + (content.atS === undefined ? Number(offset) : content.atS * 1000);
   return { offset, timestampMs, key: Buffer.from(post.id), value: Buffer.from(value), headers };
 }
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Readable } from "node:stream";
 import { test } from "node:test";
 import { retryOf } from "@hybridge/core";
 import type { LedgerEntry } from "@hybridge/landing";
@@ -12,7 +13,6 @@ import {
   RedshiftUnavailableError,
 } from "../src/errors.ts";
 import { endedError, requestError } from "../src/failures.ts";
-import { loadSegments } from "../src/load-sql.ts";
 import { bindParameters } from "../src/parameters.ts";
 
 const signal = new AbortController().signal;
@@ -60,13 +60,18 @@ const reasons = [
   ["ERROR: S3ServiceException:Denied,Status 403,Error AccessDenied,Rid 1", "REDSHIFT_STATEMENT"],
   ["ERROR: Disk Full", "REDSHIFT_INTERRUPTED"],
   ['ERROR: relation "tweets" does not exist', "REDSHIFT_STATEMENT"],
+  ["ERROR: S3CurlException: Failed to connect, CurlError 7, UserError 0", "REDSHIFT_INTERRUPTED"],
+  ["ERROR: terminating connection due to administrator command", "REDSHIFT_INTERRUPTED"],
+  ["ERROR: Packet for query is too large (76000 > 65536).", "REDSHIFT_ROW_SIZE"],
+  ["Database response exceeded size limit", "REDSHIFT_RESULT_SIZE"],
+  ["ERROR: TimeoutError in a function of ours", "REDSHIFT_STATEMENT"],
   [undefined, "REDSHIFT_STATEMENT"],
 ] as const;
 
 for (const [error, code] of reasons) {
   test(`a statement that failed with ${JSON.stringify(error)} is ${code}`, () => {
     const ending = { status: "FAILED", error, sql: "COPY" };
-    assert.equal(endedError("here", { id: "1", createdAtMs: 0 }, ending).code, code);
+    assert.equal(endedError("here", { id: "1" }, ending).code, code);
   });
 }
 
@@ -94,25 +99,17 @@ function entryOf(first: number, over: Partial<LedgerEntry["cut"]> = {}): LedgerE
   };
 }
 
-test("a load stays within the limits of a batch", () => {
-  const long = "t".repeat(249);
-  const entries = Array.from({ length: 256 }, (_, index) =>
-    entryOf(index * 10, { topic: long, first: 9_000_000_000_000_000_000n + BigInt(index) }),
-  );
-  const tables = { schema: "hybridge", posts: "tweets" };
-  const sqls = loadSegments(tables, entries, "s3://b/manifest", "default");
-  assert.ok(sqls.length <= 40);
-  for (const sql of sqls) assert.ok(Buffer.byteLength(sql) <= 100_000);
-});
-
-/** A warehouse that ends each transaction as the test says and remembers the tokens. */
-function scripted(endings: (Error | "ok")[]): { redshift: Redshift; tokens: string[] } {
+/** A warehouse that ends each transaction as the test says and remembers what it was asked for. */
+function scripted(endings: (Error | "ok")[]) {
   const tokens: string[] = [];
+  const loads: (readonly string[])[] = [];
   const redshift: Redshift = {
     address: "scripted",
-    execute: () => Promise.reject(new Error("not asked for")),
-    transaction(_sqls: readonly string[], { token = "" }: TransactionOptions) {
+    execute: () =>
+      Promise.resolve({ statementId: "0", columns: [], rows: 0n, batches: Readable.from([]) }),
+    transaction(sqls: readonly string[], { token = "" }: TransactionOptions) {
       tokens.push(token);
+      loads.push(sqls);
       const ending = endings.shift() ?? "ok";
       return ending === "ok"
         ? Promise.resolve({ statementId: "1", rows: [] })
@@ -120,11 +117,10 @@ function scripted(endings: (Error | "ok")[]): { redshift: Redshift; tokens: stri
     },
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
-  return { redshift, tokens };
+  return { redshift, tokens, loads };
 }
 
-const failedAt = (createdAtMs: number) =>
-  new RedshiftStatementError("failed", { id: "1", createdAtMs });
+const failed = (sql = "COPY") => new RedshiftStatementError("failed", { id: "1" }, sql);
 
 test("an answer that was lost is asked for with the same token, also by the next process", async () => {
   const { redshift, tokens } = scripted([new RedshiftUnavailableError("no answer")]);
@@ -137,13 +133,29 @@ test("an answer that was lost is asked for with the same token, also by the next
   assert.notEqual(tokens[2], tokens[0]);
 });
 
-test("a try that has failed gives its token up; failures before the start are no news", async () => {
-  const future = Date.now() + 3_600_000;
-  const { redshift, tokens } = scripted([failedAt(0), failedAt(0), failedAt(future), "ok"]);
+test("a failure that may be of another time is no news; the next one is, by no clock", async () => {
+  const { redshift, tokens } = scripted([failed(), failed(), failed(), "ok"]);
   const catalog = redshiftCatalog({ redshift, blobs: memoryBlobs(memoryDisk()) });
+  await assert.rejects(catalog.register([entryOf(0)], signal), RedshiftStatementError);
+  assert.equal(tokens.length, 2);
   await assert.rejects(catalog.register([entryOf(0)], signal), RedshiftStatementError);
   await catalog.register([entryOf(0)], signal);
   assert.equal(new Set(tokens).size, 4);
+});
+
+test("a load whose ledger another process has moved is made anew from where it ends", async () => {
+  const moved = failed('INSERT INTO "a"."b" ("as_expected") SELECT 1');
+  const { redshift, loads } = scripted([moved, moved, "ok"]);
+  const catalog = redshiftCatalog({ redshift, blobs: memoryBlobs(memoryDisk()) });
+  await catalog.register([entryOf(0)], signal);
+  await catalog.register([entryOf(10)], signal);
+  assert.equal(loads.length, 4);
+  for (const [first = "", second = ""] of loads) {
+    assert.match(first, /^LOCK "hybridge"\."tweets_load_lock"$/);
+    assert.match(second, /^INSERT INTO "hybridge"\."tweets_load_lock" \("as_expected"\)/);
+  }
+  assert.match(loads[2]?.[1] ?? "", /"ended" <> 0/);
+  assert.match(loads[3]?.[1] ?? "", /WHEN 0 THEN 9 .*"ended" <> 1/s);
 });
 
 test("the manifest names every file once, as mandatory and with its length", async () => {
@@ -161,8 +173,15 @@ test("the manifest names every file once, as mandatory and with its length", asy
   });
 });
 
-test("names of tables that would need quotes are refused", () => {
+test("names of tables are quoted; what Redshift would not take or fold is refused", () => {
   const { redshift } = scripted([]);
-  const blobs = memoryBlobs(memoryDisk());
-  assert.throws(() => redshiftCatalog({ redshift, blobs, table: "Tweets" }), /lower-case/);
+  const catalogOf = (table: string, schema = "hybridge") =>
+    redshiftCatalog({ redshift, schema, table });
+  for (const name of ["raw", 'we "quote" it', "naïve", "0", "a.b", "x; drop"])
+    catalogOf(name, name);
+  assert.throws(() => catalogOf("Tweets"), /lower case/);
+  assert.throws(() => catalogOf(""), /1 to 117 bytes/);
+  assert.throws(() => catalogOf("é".repeat(59)), /1 to 117 bytes/);
+  assert.throws(() => catalogOf("t", "a\0b"), /control/);
+  assert.throws(() => catalogOf("hybridge_load_posts"), /hybridge_load_/);
 });

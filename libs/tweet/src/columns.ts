@@ -89,13 +89,13 @@ export function hiveColumns(): string {
 }
 
 /**
- * Column definitions for Redshift's CREATE TABLE, one a line. With `raw`, for a staging table that
+ * Column definitions for Redshift's CREATE TABLE, one a line, quoted. With `raw`, for a staging table that
  * COPY fills from landed files: VARBYTE, because raw JSON may exceed every VARCHAR.
  */
 export function redshiftColumns(options: { readonly raw: boolean }): string {
   const wanted = columns.filter((each) => options.raw || !isFilesOnly(each));
   return listOf(wanted, (each) => {
-    return `${each.name} ${redshiftType(each)}${each.nullable ? "" : " NOT NULL"}`;
+    return `"${each.name}" ${redshiftType(each)}${each.nullable ? "" : " NOT NULL"}`;
   });
 }
 

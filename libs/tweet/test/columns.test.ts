@@ -33,7 +33,7 @@ test("the Redshift table is a prefix of the files, so that COPY can match by pos
     columns.slice(0, -1).map(({ name }) => name),
   );
   assert.ok(redshiftColumns({ raw: true }).startsWith(redshiftColumns({ raw: false })));
-  assert.match(redshiftColumns({ raw: false }), /^ {2}kafka_topic VARCHAR\(249\) NOT NULL,\n/);
+  assert.match(redshiftColumns({ raw: false }), /^ {2}"kafka_topic" VARCHAR\(249\) NOT NULL,\n/);
   assert.doesNotMatch(redshiftColumns({ raw: false }), /\braw\b/);
 });
 

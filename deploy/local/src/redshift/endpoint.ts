@@ -64,7 +64,7 @@ async function settle(
   record.status = status;
   record.error =
     status === "FAILED"
-      ? "ERROR: the endpoint was stopped while the statement ran; its transaction is rolled back"
+      ? "ERROR: terminating connection: the endpoint was stopped while the statement ran"
       : undefined;
   record.updatedAtMs = Date.now();
   await store.update(record);

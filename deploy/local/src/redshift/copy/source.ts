@@ -150,7 +150,8 @@ function s3Failure(url: string, error: unknown, prefix = ""): Error {
   const status = metadata?.httpStatusCode;
   const reason =
     status === undefined
-      ? `${error.name}: ${error.message || "no answer"}`
+      ? // 7 is curl's "could not connect": what Redshift says when S3 does not answer.
+        `S3CurlException: ${error.message || error.name}, CurlError 7, multiCurlError 0, CanRetry 1, UserError 0`
       : `S3ServiceException: ${error.message},Status ${status},Error ${error.name},Rid ${metadata?.requestId ?? "-"}`;
   return new SqlRefused(`${prefix}${reason}, reading ${url}`, { cause: error });
 }

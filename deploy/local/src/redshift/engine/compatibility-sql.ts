@@ -1,7 +1,7 @@
 import { COMPATIBILITY_SCHEMA as S } from "../sql/expressions.ts";
 
 /** Changes whenever the text below does, so that an existing database is brought up to date. */
-export const COMPATIBILITY_VERSION = "1";
+export const COMPATIBILITY_VERSION = "2";
 
 /** What Redshift has and PostgreSQL lacks, as far as a function or a table can stand for it. */
 export const COMPATIBILITY_SQL = `
@@ -17,6 +17,19 @@ CREATE OR REPLACE VIEW ${S}.sys_load_error_detail AS
   SELECT query AS query_id, starttime AS start_time, tbl AS table_name, filename AS file_name,
     line_number, colname AS column_name, err_code AS error_code, err_reason AS error_message
   FROM ${S}.stl_load_errors;
+
+CREATE OR REPLACE VIEW ${S}.svv_all_schemas AS
+  SELECT current_database()::text AS database_name, nspname::text AS schema_name,
+    nspowner::int AS schema_owner, 'local'::text AS schema_type, nspacl::text AS schema_acl,
+    NULL::text AS source_database, NULL::text AS schema_option
+  FROM pg_catalog.pg_namespace
+  WHERE nspname <> '${S}' AND nspname NOT LIKE 'pg_temp%' AND nspname NOT LIKE 'pg_toast%'
+    AND has_schema_privilege(oid, 'USAGE');
+CREATE OR REPLACE VIEW ${S}.svv_all_tables AS
+  SELECT current_database()::text AS database_name, table_schema::text AS schema_name,
+    table_name::text, NULL::text AS table_acl,
+    CASE table_type WHEN 'VIEW' THEN 'VIEW' ELSE 'TABLE' END AS table_type, NULL::text AS remarks
+  FROM information_schema.tables WHERE table_schema <> '${S}';
 
 CREATE OR REPLACE FUNCTION ${S}.getdate() RETURNS timestamp LANGUAGE sql STABLE AS
   $$ SELECT date_trunc('second', now() AT TIME ZONE 'UTC')::timestamp $$;

@@ -1,0 +1,176 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { LedgerEntry } from "@hybridge/landing";
+import { countTweetsSql, prepareSql } from "@hybridge/query";
+import fc from "fast-check";
+import * as createSql from "../src/create-sql.ts";
+import * as loadSql from "../src/load-sql.ts";
+import { setTimeoutSql } from "../src/open-redshift.ts";
+import { redshiftTables, type TableNames } from "../src/names.ts";
+import { lintRedshiftBatch, lintRedshiftSql, reservedWords } from "../src/testing/index.ts";
+
+const reserved = [...reservedWords].map((word) => word.toLowerCase());
+
+/** Names as odd and as long as a schema or table may have. */
+const name = (bytesMax: number) =>
+  fc
+    .oneof(
+      fc.constantFrom(...reserved),
+      fc.constant('"'.repeat(bytesMax)),
+      fc.constantFrom("'", "a b", "a.b", "x; drop table y", "naïve", "$$", ":a"),
+      fc.string({ unit: "grapheme", minLength: 1, maxLength: bytesMax }),
+    )
+    .map((text) => text.toLowerCase())
+    .filter((text) => {
+      const fits = Buffer.byteLength(text) <= bytesMax && text === text.toLowerCase();
+      return fits && !/[\p{Cc}\\]|--|\/\*/u.test(text) && text.isWellFormed();
+    });
+
+const tableNames: fc.Arbitrary<TableNames> = fc.record({ schema: name(127), table: name(117) });
+const topic = fc.oneof(fc.constant("t".repeat(249)), fc.constantFrom("hybrid", "a.b-c_d"));
+const offset = fc.bigInt({ min: 0n, max: 2n ** 62n });
+
+const entry: fc.Arbitrary<LedgerEntry> = fc
+  .record({
+    topic,
+    partition: fc.nat({ max: 2_147_483_647 }),
+    first: offset,
+    count: fc.nat(),
+    decidedAtMs: fc.integer({ min: 0, max: 4_000_000_000_000 }),
+  })
+  .map(({ topic, partition, first, count, decidedAtMs }) => ({
+    cut: { topic, partition, first, last: first + BigInt(count), decidedAtMs, schema: "v1" },
+    files: [],
+    rows: count,
+    deadLetters: count,
+  }));
+const entries = fc.oneof(
+  fc.array(entry, { minLength: 1, maxLength: 20 }),
+  entry.map((one) =>
+    Array.from({ length: 5_000 }, (_, index) => ({
+      ...one,
+      cut: { ...one.cut, partition: index },
+    })),
+  ),
+);
+const iamRole = fc.constantFrom("default", "arn:aws:iam::123456789012:role/a,b=c@d/e");
+const manifest = fc.constantFrom(undefined, `s3://b/${"k".repeat(1_000)}.manifest`);
+
+/** Everything that makes SQL, by its name, with the statements that it makes of hostile input. */
+const generators: Record<string, fc.Arbitrary<readonly string[]>> = {
+  wantedObjects: tableNames.map((of) => createSql.wantedObjects(of).map(({ sql }) => sql)),
+  selectObjects: tableNames.map((of) => [createSql.selectObjects(of)]),
+  describePosts: tableNames.map((of) => [createSql.describePosts(of)]),
+  describeDeletions: tableNames.map((of) => [createSql.describeDeletions(of)]),
+  addDeletionTimestamp: tableNames.map((of) => [createSql.addDeletionTimestamp(of)]),
+  selectPosition: tableNames.map((of) => [loadSql.selectPosition(of)]),
+  selectPositions: tableNames.map((of) => [loadSql.selectPositions(of)]),
+  loadSegments: fc
+    .tuple(tableNames, entries, manifest, iamRole, fc.option(offset, { nil: undefined }))
+    .map(([of, all, file, role, lastOffset]) => {
+      const [load = []] = loadSql.splitLoads(all);
+      const expected = load.map(({ cut }) => ({ ...cut, lastOffset }));
+      return loadSql.loadSegments(of, load, expected, file, role);
+    }),
+};
+
+/** Exports of the modules of SQL that make none by themselves. */
+const others = new Set([
+  "KEY",
+  "SEGMENT_COLUMNS",
+  "DELETION_COLUMNS",
+  "segmentColumns",
+  "missingColumns",
+  "list",
+  "splitLoads",
+  "isUnexpectedEnd",
+  "distinctEntries",
+]);
+
+test("every maker of SQL in this library is among those that are linted", () => {
+  for (const made of Object.keys({ ...createSql, ...loadSql })) {
+    assert.ok(made in generators || others.has(made), `${made} is not linted`);
+  }
+});
+
+for (const [made, statements] of Object.entries(generators)) {
+  test(`${made} makes what Redshift takes, of any names and any number of segments`, () => {
+    fc.assert(
+      fc.property(statements, (sqls) => assert.deepEqual(lintRedshiftBatch(sqls), [])),
+      { numRuns: 60 },
+    );
+  });
+}
+
+test("a load is below 100 kB with all its statements, and loses no segment to the split", () => {
+  const of = { schema: '"'.repeat(127), table: '"'.repeat(117) };
+  fc.assert(
+    fc.property(entries, (all) => {
+      const loads = loadSql.splitLoads(all);
+      assert.deepEqual(loads.flat(), all);
+      for (const load of loads) {
+        const expected = load.map(({ cut }) => ({ ...cut, lastOffset: 2n ** 62n }));
+        const sqls = loadSql.loadSegments(of, load, expected, "s3://b/m", "default");
+        assert.ok(Buffer.byteLength(sqls.join("")) <= 100_000);
+      }
+    }),
+    { numRuns: 20 },
+  );
+});
+
+test("the time limit of a statement is a number that Redshift takes", () => {
+  for (const ms of [0, 0.1, 5_000, Number.MAX_SAFE_INTEGER]) {
+    assert.deepEqual(lintRedshiftSql(setTimeoutSql(ms)), []);
+  }
+});
+
+test("posts are counted by SQL that Redshift takes", async () => {
+  const filter = {
+    lang: "en",
+    hashtag: 'a"\\',
+    createdFrom: "2026-01-01",
+    createdTo: "2026-02-01",
+  };
+  for (const of of fc.sample(tableNames, 50)) {
+    const { sql, parameters } = countTweetsSql("redshift", redshiftTables(of).posts, filter);
+    const prepared = await prepareSql("redshift", sql, parameters);
+    assert.deepEqual(lintRedshiftSql(prepared.sql), []);
+  }
+});
+
+test("the linter sees what it is for", () => {
+  const problems = (sql: string) => lintRedshiftSql(sql).join("; ");
+  assert.match(problems('SELECT raw FROM "t"'), /reserved word raw/);
+  assert.match(problems('SELECT "t".tag FROM "t"'), /reserved word tag/);
+  assert.match(problems('SELECT 1 AS user FROM "t"'), /reserved word user/);
+  assert.match(problems('SELECT id FROM "t"'), /id is no word of ours/);
+  assert.match(problems('SELECT SUM("n") FROM "t"'), /DECIMAL\(38,0\)/);
+  assert.match(problems('SELECT SUM(CAST("n" AS DECIMAL(18,0))) FROM "t"'), /overflows/);
+  assert.equal(problems('SELECT SUM(CAST("n" AS DECIMAL(38,0))) FROM "t"'), "");
+  assert.match(problems('SELECT * FROM (SELECT 1 AS "a")'), /no alias/);
+  assert.match(problems('SELECT 1 AS "a"; SELECT 2'), /a statement is one/);
+  assert.match(problems(`SELECT '${"x".repeat(70_000)}'`), /70000 bytes/);
+  assert.match(problems(`SELECT 1 ${" ".repeat(100_000)}`), /100000 are allowed/);
+  assert.match(problems('DELETE FROM "a" AS "b" WHERE 1 = 1'), /no aliases/);
+  assert.match(problems('DELETE FROM "a" USING (SELECT 1) "b" WHERE 1 = 1'), /must be a table/);
+  assert.match(problems('INSERT INTO "a" ("b") VALUES (1) ON CONFLICT DO NOTHING'), /ON CONFLICT/);
+  assert.match(problems('DELETE FROM "a" WHERE 1 = 1 RETURNING "b"'), /RETURNING/);
+  const merge = (using: string, rest = "") =>
+    `MERGE INTO "a"${rest} USING ${using} ON "a"."k" = "b"."k" WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT ("k") VALUES ("b"."k")`;
+  assert.equal(problems(merge('"b"')), "");
+  assert.match(problems(merge('(SELECT 1 AS "k") AS "b"')), /must be a table/);
+  assert.match(problems(merge('"b"', ' AS "t"')), /alias/);
+  assert.match(
+    problems('MERGE INTO "a" USING "b" ON "a"."k" = "b"."k" WHEN MATCHED THEN DELETE'),
+    /both clauses/,
+  );
+  assert.equal(problems('MERGE INTO "a" USING "b" ON "a"."k" = "b"."k" REMOVE DUPLICATES'), "");
+  assert.match(
+    problems(`COPY "a" FROM 's3://b/c' IAM_ROLE default FORMAT AS PARQUET REGION 'x'`),
+    /./,
+  );
+  assert.match(
+    lintRedshiftBatch(Array.from({ length: 41 }, () => "SELECT 1")).join(),
+    /41 statements/,
+  );
+});
