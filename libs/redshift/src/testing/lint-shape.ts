@@ -33,7 +33,10 @@ class Reader {
 
   /** A table as `"schema"."name"` or `"name"`. */
   table(what: string): void {
-    if (this.tokens[this.at]?.kind !== "name") return this.refuse(`${what} is not a quoted name`);
+    if (this.tokens[this.at]?.kind !== "name") {
+      this.refuse(`${what} is not a quoted name`);
+      return;
+    }
     this.at += 1;
     if (this.is(".")) {
       this.at += 2;
@@ -105,7 +108,10 @@ function merge(reader: Reader): void {
   if (reader.take("AS") || reader.tokens[reader.at]?.kind === "name") reader.table("the alias");
   reader.want("MERGE", "ON");
   reader.skipTo("WHEN", "REMOVE");
-  if (reader.take("REMOVE", "DUPLICATES")) return reader.end("MERGE");
+  if (reader.take("REMOVE", "DUPLICATES")) {
+    reader.end("MERGE");
+    return;
+  }
   reader.want("MERGE has no condition on WHEN MATCHED", "WHEN", "MATCHED", "THEN");
   if (reader.take("UPDATE", "SET")) {
     assignments(reader, "WHEN");
@@ -133,7 +139,10 @@ function insert(reader: Reader): void {
   reader.table("the target of INSERT");
   if (reader.is("(")) names(reader, "INSERT");
   else reader.refuse("INSERT without names of columns depends on their order");
-  if (reader.is("SELECT")) return select(reader);
+  if (reader.is("SELECT")) {
+    select(reader);
+    return;
+  }
   reader.want("INSERT", "VALUES");
   do reader.parentheses("VALUES");
   while (reader.take(","));
@@ -159,7 +168,8 @@ function assignments(reader: Reader, ...ends: readonly string[]): void {
   const { at } = reader;
   for (const part of splitAtCommas(reader.tokens.slice(start, at))) {
     if (part[0]?.kind !== "name" || part[1]?.text !== "=") {
-      return reader.refuse("SET takes the bare name of a column and =");
+      reader.refuse("SET takes the bare name of a column and =");
+      return;
     }
   }
 }
@@ -174,13 +184,17 @@ function copy(reader: Reader): void {
   reader.want("COPY", "FROM");
   const source = reader.tokens[reader.at];
   if (source?.kind !== "string" || !source.text.startsWith("'s3://")) {
-    return reader.refuse("COPY reads from s3://");
+    reader.refuse("COPY reads from s3://");
+    return;
   }
   reader.at += 1;
   reader.want("COPY", "IAM_ROLE");
   if (!reader.take("DEFAULT")) {
     const role = reader.tokens[reader.at];
-    if (!role?.text.startsWith("'arn:")) return reader.refuse("IAM_ROLE takes an ARN or default");
+    if (!role?.text.startsWith("'arn:")) {
+      reader.refuse("IAM_ROLE takes an ARN or default");
+      return;
+    }
     reader.at += 1;
   }
   reader.want("COPY", "FORMAT", "AS", "PARQUET");
@@ -200,13 +214,17 @@ function create(reader: Reader): void {
   reader.want("CREATE", "CREATE");
   if (reader.take("SCHEMA")) {
     reader.take("IF", "NOT", "EXISTS");
-    return reader.table("the schema");
+    reader.table("the schema");
+    return;
   }
   const temporary = reader.take("TEMP");
   reader.want("CREATE", "TABLE");
   reader.take("IF", "NOT", "EXISTS");
   reader.table("the new table");
-  if (reader.take("AS")) return select(reader);
+  if (reader.take("AS")) {
+    select(reader);
+    return;
+  }
   for (const part of splitAtCommas(reader.parentheses("CREATE TABLE"))) columnOf(part, reader);
   const attributes = ["DISTSTYLE", "DISTKEY", "COMPOUND", "SORTKEY"];
   if (!temporary && reader.at < reader.tokens.length && !attributes.includes(reader.key)) {
@@ -218,7 +236,8 @@ function columnOf(part: Tokens, reader: Reader): void {
   if (part[0]?.key === "PRIMARY" && part[0].kind === "word") return;
   const type = part[1]?.key ?? "";
   if (part[0]?.kind !== "name" || !TYPES.has(type)) {
-    return reader.refuse(`${part[0]?.text ?? "a column"} has no type that Redshift knows`);
+    reader.refuse(`${part[0]?.text ?? "a column"} has no type that Redshift knows`);
+    return;
   }
   const size = Number(part[3]?.text ?? Number.NaN);
   if (type === "VARCHAR" && !(size >= 1 && size <= 65_535)) {

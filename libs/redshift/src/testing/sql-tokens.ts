@@ -13,7 +13,8 @@ const LEXEMES =
 export function sqlTokens(sql: string): SqlToken[] {
   const tokens: SqlToken[] = [];
   for (const { 0: text, groups = {} } of sql.matchAll(LEXEMES)) {
-    const [kind] = Object.entries(groups).find(([, found]) => found !== undefined) ?? ["broken"];
+    const found = groups as Record<string, string | undefined>;
+    const kind = Object.keys(found).find((name) => found[name] !== undefined) ?? "broken";
     if (kind === "space") continue;
     if (kind === "cast") tokens.push({ kind: "symbol", text, key: text });
     else tokens.push({ kind: kind as SqlToken["kind"], text, key: keyOf(kind, text) });
