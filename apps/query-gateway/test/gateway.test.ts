@@ -321,7 +321,7 @@ test("posts are counted on the side that was asked for", async () => {
   const request = { side: Side.EXTERNAL, lang: "en", hashtag: "", createdFrom: "", createdTo: "" };
   const answer = await callUnary(client.countTweets.bind(client), request, { deadlineMs: 5_000 });
   assert.deepEqual(answer, { count: 42n, side: Side.EXTERNAL });
-  assert.match(it.redshift.seen[0] ?? "", /lang = :lang/);
+  assert.match(it.redshift.seen[0] ?? "", /"lang" = :lang/);
   const inside = { ...request, side: Side.UNSPECIFIED };
   assert.equal(
     (await callUnary(client.countTweets.bind(client), inside, { deadlineMs: 5_000 })).side,
