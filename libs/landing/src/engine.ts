@@ -154,7 +154,9 @@ class Engine {
     const { partition, landed, endOffset, buffer } = lane;
     const oldest = buffer.oldestTimestampMs;
     const lag = endOffset > landed ? endOffset - landed : 0n;
-    const lagMs = lag > 0n && oldest !== undefined ? Math.max(0, this.#clock.now() - oldest) : 0;
+    // Producers may write any time; -1 is Kafka's "none", from which no lag can be told.
+    const isTimed = oldest !== undefined && oldest >= 0;
+    const lagMs = lag > 0n && isTimed ? Math.max(0, this.#clock.now() - oldest) : 0;
     return {
       partition,
       landedOffset: landed,

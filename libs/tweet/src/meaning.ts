@@ -23,7 +23,8 @@ export function meaningOf(json: Json, schema: string | undefined, met: Met): Mea
   const data = objectOf(json["data"]);
   if (data) {
     if (isUser(data)) return other("user", "a user of X's API v2");
-    return readPostV2(data, objectOf(json["includes"]), met) ?? readNotice(data, met);
+    const meaning = readPostV2(data, objectOf(json["includes"]), met) ?? readNotice(data, met);
+    if (meaning) return meaning;
   }
   if (json["id_str"] !== undefined || objectOf(json["user"])) return readStatus(json, met);
   if (typeof json["did"] === "string" || objectOf(json["payload"])) return readBluesky(json);

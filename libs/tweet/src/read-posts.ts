@@ -20,26 +20,37 @@ export function readPosts(bytes: Buffer, schema?: string): readonly Reading[] {
   const parsed = parse(bytes);
   if (!parsed.ok) return [parsed.reading];
   const parts = partsOf(bytes, parsed.root);
+  if (parts === "TOO_LARGE") return [tooLarge()];
   if (!parts) return [readParsed(bytes, parsed, schema)];
   return parts.flatMap((part) => {
     const inner = parse(part);
     if (!inner.ok) return [inner.reading];
     // A list may be one of pages, but not one of lists.
-    const posts = pageOf(inner.root) ? partsOf(part, inner.root) : undefined;
-    return posts ? posts.map((post) => readPost(post, schema)) : [readParsed(part, inner, schema)];
+    const posts = Array.isArray(inner.root) ? undefined : partsOf(part, inner.root);
+    if (posts === "TOO_LARGE") return [tooLarge()];
+    return posts
+      ? posts.map((post) => readPost(post, schema).reading)
+      : [readParsed(part, inner, schema)];
   });
 }
 
-/** The same for the value of a record, which is one thing. */
-export function readPost(bytes: Buffer, schema?: string): Reading {
+/**
+ * The same for the value of a record, which is one thing.
+ *
+ * @returns what it says, and its text, so that nobody decodes it twice
+ */
+export function readPost(
+  bytes: Buffer,
+  schema?: string,
+): { readonly reading: Reading; readonly text: string } {
   const parsed = parse(bytes);
-  if (!parsed.ok) return parsed.reading;
+  if (!parsed.ok) return { reading: parsed.reading, text: "" };
   const list = pageOf(parsed.root) ?? statusesOf(parsed.root);
-  if (list && list.length > 0) {
-    const reason = `a page of ${list.length}: a record is one post; ingest takes pages apart`;
-    return unreadable("SEVERAL_POSTS", reason);
+  if (!list || list.length === 0) {
+    return { reading: readParsed(bytes, parsed, schema), text: parsed.text };
   }
-  return readParsed(bytes, parsed, schema);
+  const reason = `a page of ${list.length}: a record is one post; ingest takes pages apart`;
+  return { reading: unreadable("SEVERAL_POSTS", reason), text: parsed.text };
 }
 
 interface ParsedText {
@@ -62,18 +73,21 @@ function parse(bytes: Buffer): ParsedText | Refused {
   if (isTooDeep(bytes)) {
     return refuse("TOO_DEEP", `more than ${DEPTH_MAX} lists and objects are open at once`);
   }
-  const whole = bytes.toString("utf8");
-  // RFC 8259, section 8.1: a parser may ignore a byte order mark.
-  const text = whole.startsWith(BYTE_ORDER_MARK) ? whole.slice(1) : whole;
+  const text = bytes.toString("utf8");
   try {
-    return { ok: true, text, root: JSON.parse(text) as unknown };
+    return { ok: true, text, root: JSON.parse(withoutMark(text)) as unknown };
   } catch {
-    const exact = parseExactly(text);
+    const exact = parseExactly(withoutMark(text));
     const [code, reason] = exact.ok
       ? (["NOT_JSON", "it is no JSON"] as const)
       : ([exact.code, `the value is not JSON: ${exact.reason}`] as const);
     return refuse(code, reason);
   }
+}
+
+/** RFC 8259, section 8.1: a parser may ignore a byte order mark. */
+function withoutMark(text: string): string {
+  return text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text;
 }
 
 function readParsed(bytes: Buffer, { text, root }: ParsedText, schema?: string): Reading {
@@ -82,7 +96,7 @@ function readParsed(bytes: Buffer, { text, root }: ParsedText, schema?: string):
   const met: Met = { roundedInteger: false };
   let meaning = meaningOf(object, schema, met);
   if (met.roundedInteger) {
-    const exact = parseExactly(text);
+    const exact = parseExactly(withoutMark(text));
     const again = exact.ok ? objectOf(exact.value) : undefined;
     if (again) meaning = meaningOf(again, schema, met);
   }
@@ -93,13 +107,13 @@ function readParsed(bytes: Buffer, { text, root }: ParsedText, schema?: string):
 }
 
 /** The values in a page or a list, or undefined when the value is one thing. */
-function partsOf(bytes: Buffer, root: unknown): Buffer[] | undefined {
+function partsOf(bytes: Buffer, root: unknown): Buffer[] | "TOO_LARGE" | undefined {
   const page = pageOf(root);
   const isList = Array.isArray(root) && root.length > 0 && root.every(isObject);
   const statuses = statusesOf(root);
   if (!page && !isList && !statuses) return undefined;
   const start = valueStart(bytes);
-  if (page && page.length > 0) return postsOfPage(bytes, start, root as Json);
+  if (page && page.length > 0) return postsOfPage(bytes, start, root as Json) ?? "TOO_LARGE";
   const list = isList ? start : membersOf(bytes, start).get("statuses")?.start;
   if (list === undefined || statuses?.length === 0 || page) return undefined;
   return elementsOf(bytes, list).map((slice) => bytes.subarray(slice.start, slice.end));
@@ -116,11 +130,16 @@ function statusesOf(root: unknown): readonly unknown[] | undefined {
 function listIn(root: unknown, name: string): readonly unknown[] | undefined {
   const object = objectOf(root);
   const list = object?.[name];
-  return Array.isArray(list) && object?.["id"] === undefined ? list : undefined;
+  if (!Array.isArray(list) || object?.["id"] !== undefined) return undefined;
+  return object?.["id_str"] === undefined ? list : undefined;
 }
 
 function isObject(value: unknown): boolean {
   return objectOf(value) !== undefined;
+}
+
+function tooLarge(): Reading {
+  return unreadable("TOO_LARGE", "the posts of the page, each with what it names, are too large");
 }
 
 function refuse(code: UnreadableCode, reason: string): Refused {

@@ -56,7 +56,14 @@ export type OtherName = (typeof otherNames)[number];
 
 /** Why nobody can make sense of some bytes. Stable: dead letters and metrics carry it. */
 export type UnreadableCode =
-  "EMPTY" | "NOT_UTF8" | "NOT_JSON" | "TOO_DEEP" | "NOT_AN_OBJECT" | "NO_ID" | "SEVERAL_POSTS";
+  | "EMPTY"
+  | "NOT_UTF8"
+  | "NOT_JSON"
+  | "TOO_DEEP"
+  | "NOT_AN_OBJECT"
+  | "NO_ID"
+  | "SEVERAL_POSTS"
+  | "TOO_LARGE";
 
 interface Change {
   /** The record's key: the id of the post, or `account:<author>`. */

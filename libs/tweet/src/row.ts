@@ -84,7 +84,7 @@ export function rowOf(record: TweetRecord, at: Coordinates): RowResult {
   const headers = headersOf(record);
   const said = saidBy(record, headers.schema ?? undefined, headers.op === "delete");
   if (!said.ok) return said;
-  const { fields, schema } = said;
+  const { fields, schema, raw } = said;
   const id = text("id", fields.id);
   if (id !== fields.id) {
     return { ok: false, code: "NO_ID", reason: "the id is too long or has characters no id has" };
@@ -119,34 +119,36 @@ export function rowOf(record: TweetRecord, at: Coordinates): RowResult {
     traceparent: text("traceparent", headers.traceparent),
     landed_at: at.landedAtMs,
     raw_md5: hash("md5", record.value ?? "", "hex"),
-    raw: record.value?.toString("utf8") ?? "",
+    raw,
   };
   return { ok: true, row };
 }
 
 type Said =
-  | { readonly ok: true; readonly fields: PostFields; readonly schema: PostSchema | null }
+  | {
+      readonly ok: true;
+      readonly fields: PostFields;
+      readonly schema: PostSchema | null;
+      readonly raw: string;
+    }
   | Extract<RowResult, { readonly ok: false }>;
 
 function saidBy(record: TweetRecord, schema: string | undefined, isDelete: boolean): Said {
   const { key, value } = record;
   if (value === null) {
     return (
-      deletionByKey(key) ?? notARow("EMPTY", "there is no value, and no key that names a post")
+      deletionByKey(key, "") ?? notARow("EMPTY", "there is no value, and no key that names a post")
     );
   }
-  const reading = readPost(value, schema);
+  const { reading, text: raw } = readPost(value, schema);
   if ("fields" in reading) {
     const { fields } = reading;
     const isPost = reading.kind === "post";
-    return {
-      ok: true,
-      schema: reading.schema,
-      fields: isDelete && isPost ? asDeletion(fields) : fields,
-    };
+    const said = isDelete && isPost ? asDeletion(fields) : fields;
+    return { ok: true, schema: reading.schema, raw, fields: said };
   }
   const isKeyAsked = isDelete && (reading.kind === "other" || reading.code === "NO_ID");
-  return (isKeyAsked ? deletionByKey(key) : undefined) ?? refused(reading);
+  return (isKeyAsked ? deletionByKey(key, raw) : undefined) ?? refused(reading);
 }
 
 /** A post that comes as its own deletion: what it said is not kept again, but in `raw`. */
@@ -154,9 +156,9 @@ function asDeletion({ id, authorId, createdAtMs, observedAtMs, version }: PostFi
   return deletion(id, { authorId, createdAtMs, observedAtMs, version });
 }
 
-function deletionByKey(key: Buffer | null): Said | undefined {
+function deletionByKey(key: Buffer | null, raw: string): Said | undefined {
   if (key === null || key.length === 0 || !isUtf8(key)) return undefined;
-  return { ok: true, schema: null, fields: deletion(key.toString("utf8")) };
+  return { ok: true, schema: null, raw, fields: deletion(key.toString("utf8")) };
 }
 
 function refused(reading: Exclude<Reading, { readonly fields: PostFields }>): Said {
@@ -188,17 +190,20 @@ function eventTimeOf(fields: PostFields, recordMs: number): number {
   const latestMs = isRecorded ? recordMs + DAY_MS : Infinity;
   const isDeletion = fields.op === "delete";
   const said = isDeletion ? fields.deletedAtMs : fields.createdAtMs;
-  for (const ms of [said, fields.observedAtMs]) {
-    if (ms !== null && isPlausible(ms) && ms <= latestMs) return ms;
-  }
+  const isPossible = (ms: number | null): ms is number =>
+    ms !== null && isPlausible(ms) && ms <= latestMs;
+  if (isPossible(said)) return said;
+  if (isPossible(fields.observedAtMs)) return fields.observedAtMs;
   if (isRecorded) return recordMs;
-  const createdMs = fields.createdAtMs;
-  return createdMs !== null && isPlausible(createdMs) ? createdMs : 0;
+  return isPossible(fields.createdAtMs) ? fields.createdAtMs : 0;
 }
 
 /** Years that every engine's timestamp holds; others are unknown rather than wrong. */
+const STORABLE_MIN_MS = Date.UTC(1900, 0, 1);
+const STORABLE_END_MS = Date.UTC(2200, 0, 1);
+
 function storableTime(ms: number | null): number | null {
-  return ms !== null && ms >= Date.UTC(1900, 0, 1) && ms < Date.UTC(2200, 0, 1) ? ms : null;
+  return ms !== null && ms >= STORABLE_MIN_MS && ms < STORABLE_END_MS ? ms : null;
 }
 
 type TextColumn = Extract<ColumnTable, { kind: "text" }>["name"];

@@ -31,6 +31,8 @@ const MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec";
 export function timeOf(value: unknown): number | null {
   if (typeof value === "number") return epochOf(value);
   if (typeof value !== "string" || value.length > 64) return null;
+  const usual = usualTimeOf(value);
+  if (usual !== null) return usual;
   const iso = ISO.exec(value);
   if (iso) {
     const [, year, month, day, hour, minute, second, fraction, zone] = iso;
@@ -47,6 +49,44 @@ export function timeOf(value: unknown): number | null {
     return instantOf(year, monthOf(month), day, [hour, minute, second, fraction], zone);
   }
   return /^\d{10,16}$/.test(value) ? epochOf(Number(value)) : null;
+}
+
+/**
+ * `2026-11-23T08:59:59.123Z` and `Sun Nov 23 08:59:59 +0000 2026`, read by position; null is no
+ * answer. Nearly all times are one of these, and the expressions take 0.5 us for each.
+ */
+function usualTimeOf(value: string): number | null {
+  const isIso = value[4] === "-" && value[7] === "-" && value[10] === "T" && value[19] === ".";
+  if (isIso && value.length === 24 && value[23] === "Z") {
+    const ms = twoDigits(value, 20) * 10 + (twoDigits(value, 21) % 10);
+    const year = twoDigits(value, 0) * 100 + twoDigits(value, 2);
+    return utcOf(value, year, twoDigits(value, 5), ms);
+  }
+  const isStatus = value[3] === " " && value[7] === " " && value[10] === " ";
+  if (isStatus && value.length === 30 && value.startsWith(" +0000 ", 19)) {
+    const year = twoDigits(value, 26) * 100 + twoDigits(value, 28);
+    return utcOf(value, year, monthOf(value.slice(4, 7)), 0);
+  }
+  return null;
+}
+
+/** Both forms have the date at 8 and the clock at 11. No digit is NaN, and false in comparisons. */
+function utcOf(value: string, year: number, month: number, ms: number): number | null {
+  const date = twoDigits(value, 8);
+  const h = twoDigits(value, 11);
+  const m = twoDigits(value, 14);
+  const s = twoDigits(value, 17);
+  const isUsual = year >= 100 && month >= 1 && month <= 12 && date >= 1 && date <= 28;
+  if (!isUsual || !(h <= 23 && m <= 59 && s <= 59)) return null;
+  if (value[13] !== ":" || value[16] !== ":") return null;
+  const utc = Date.UTC(year, month - 1, date, h, m, s, ms);
+  return Number.isFinite(utc) ? utc : null;
+}
+
+function twoDigits(text: string, at: number): number {
+  const high = text.charCodeAt(at) - 0x30;
+  const low = text.charCodeAt(at + 1) - 0x30;
+  return high >= 0 && high <= 9 && low >= 0 && low <= 9 ? high * 10 + low : Number.NaN;
 }
 
 function epochOf(value: number): number | null {

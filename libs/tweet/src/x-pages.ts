@@ -10,28 +10,45 @@ interface Included extends Slice {
 }
 
 /**
+ * What the posts of a page may name together. Each gets a copy, so that a page that was made for it
+ * could fill any memory; X's pages have at most 500 posts, which name a few objects each.
+ */
+const NAMED_BYTES_MAX = 67_108_864;
+const NAMED_COUNT_MAX = 200_000;
+
+/**
  * The posts of a page of X's API v2 (`{"data":[...],"includes":{...}}`), each as a message of the
  * filtered stream: `{"data":<the element as it stands>,"includes":{...}}`, with those objects of
  * `includes`, as they stand too, that the post names by id or key, and that these name in turn.
  * `errors`, `meta` and what else the page says about itself stays behind.
  *
  * @param page what `bytes` say from `start` on, known to be JSON
+ * @returns undefined when they would be too large together
  */
-export function postsOfPage(bytes: Buffer, start: number, page: Json): Buffer[] {
+export function postsOfPage(bytes: Buffer, start: number, page: Json): Buffer[] | undefined {
   const members = membersOf(bytes, start);
   const data = members.get("data");
   if (!data) return [];
   const included = indexIncludes(bytes, members.get("includes"), page);
   const values = listOf(page["data"]);
-  return elementsOf(bytes, data.start).map((slice, index) => {
+  const posts: Buffer[] = [];
+  let namedBytes = 0;
+  let namedCount = 0;
+  for (const [index, slice] of elementsOf(bytes, data.start).entries()) {
     const kept = closureOf(values[index], included);
-    return Buffer.concat([
-      Buffer.from('{"data":'),
-      bytes.subarray(slice.start, slice.end),
-      ...written(bytes, kept),
-      Buffer.from("}"),
-    ]);
-  });
+    namedCount += kept.length;
+    for (const each of kept) namedBytes += each.end - each.start;
+    if (namedCount > NAMED_COUNT_MAX || namedBytes > NAMED_BYTES_MAX) return undefined;
+    posts.push(
+      Buffer.concat([
+        Buffer.from('{"data":'),
+        bytes.subarray(slice.start, slice.end),
+        ...written(bytes, kept),
+        Buffer.from("}"),
+      ]),
+    );
+  }
+  return posts;
 }
 
 /** By the id or key that a post names them by. Of two with one name both are kept. */
@@ -62,12 +79,14 @@ function nameOf(value: Json | undefined, met: Met): string | null {
 
 function closureOf(post: unknown, byName: ReadonlyMap<string, readonly Included[]>): Included[] {
   const kept = new Set<Included>();
+  const names = new Set<string>();
   const waiting: unknown[] = [post];
   while (waiting.length > 0) {
     const value = waiting.pop();
     if (typeof value === "string") {
+      if (names.has(value)) continue;
+      names.add(value);
       for (const each of byName.get(value) ?? []) {
-        if (kept.has(each)) continue;
         kept.add(each);
         waiting.push(each.value);
       }
