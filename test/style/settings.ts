@@ -10,6 +10,7 @@ const PATH = "docs/settings.md";
 /** Variables between our own processes, which nobody sets. */
 const INTERNAL: Readonly<Record<string, string>> = {
   HYBRIDGE_WATCH_TENTHS: "from the launcher of the local cloud to its shell",
+  HYBRIDGE_WATCH_SIGNAL: "from the launcher of the local cloud to its shell",
 };
 
 /** The settings of one program, as its config.ts exports them. */

@@ -17,8 +17,14 @@ export interface LaunchSpec {
   readonly cwd: string;
   readonly logFile: string;
   readonly pidFile: string;
-  /** How long it may take to end after SIGTERM before it is killed. */
+  /** How long it may take to end after the stop signal before it is killed. */
   readonly stopMs: number;
+  /** What asks it to end in order; SIGTERM without it. */
+  readonly stopSignal?: "SIGTERM" | "SIGINT";
+  /** Runs it as another user, for programs that refuse to run as root. */
+  readonly runAs?: { readonly uid: number; readonly gid: number };
+  /** An open file or folder that it gets as its file descriptor 4. */
+  readonly handle?: number;
 }
 
 export interface Exit {
@@ -32,9 +38,9 @@ export interface Running {
   readonly exited: Promise<Exit>;
   /** Undefined as long as it runs. */
   readonly exit: Exit | undefined;
-  /** Sends a signal. After SIGKILL and SIGTERM: resolves when it has ended, by force in `stopMs`. */
+  /** Sends a signal. After SIGKILL and the stop signal: resolves when it has ended, by force in `stopMs`. */
   kill(signal: NodeJS.Signals): Promise<void>;
-  /** SIGTERM, and the pid file goes. */
+  /** The stop signal, and the pid file goes. */
   stop(): Promise<void>;
 }
 
@@ -43,7 +49,7 @@ const LOG_BYTES_MAX = 16 * 1024 * 1024;
 /*
  * Non-obvious: the process must not outlive us, not even when we are killed with SIGKILL. So a
  * small shell waits beside it, in the same process group, at the read end of a pipe whose other
- * end only we hold. When we are gone the pipe closes, and the shell ends the group: SIGTERM, then
+ * end only we hold. When we are gone the pipe closes, and the shell ends the group: stop signal, then
  * SIGKILL (which takes itself along). The group's id cannot be given to another process as long as
  * the shell is in it, so the signal cannot hit a stranger. The shell then becomes, by exec, the
  * component itself, whose pid is thereby the one that we spawned.
@@ -52,12 +58,12 @@ const WATCHED = `
 (
   trap '' TERM INT HUP
   read -r _ <&3
-  kill -TERM -$$ 2>/dev/null
+  kill -"$HYBRIDGE_WATCH_SIGNAL" -$$ 2>/dev/null
   i=0
   while kill -0 $$ 2>/dev/null && [ $i -lt "$HYBRIDGE_WATCH_TENTHS" ]; do sleep 0.1; i=$((i+1)); done
   kill -KILL -$$
 ) </dev/null >/dev/null 2>&1 &
-unset HYBRIDGE_WATCH_TENTHS
+unset HYBRIDGE_WATCH_TENTHS HYBRIDGE_WATCH_SIGNAL
 exec "$@" 3<&-
 `;
 
@@ -72,11 +78,17 @@ export async function launch(spec: LaunchSpec): Promise<Running> {
   mkdirSync(dirname(spec.logFile), { recursive: true });
   rotate(spec.logFile);
   const log = openSync(spec.logFile, "a");
+  const stopSignal = spec.stopSignal ?? "SIGTERM";
   const child = spawn("/bin/sh", ["-c", WATCHED, spec.name, spec.command, ...spec.args], {
     cwd: spec.cwd,
-    env: { ...spec.env, HYBRIDGE_WATCH_TENTHS: String(Math.ceil(spec.stopMs / 100)) },
-    stdio: ["ignore", log, log, "pipe"],
+    env: {
+      ...spec.env,
+      HYBRIDGE_WATCH_TENTHS: String(Math.ceil(spec.stopMs / 100)),
+      HYBRIDGE_WATCH_SIGNAL: stopSignal.slice("SIG".length),
+    },
+    stdio: ["ignore", log, log, "pipe", ...(spec.handle === undefined ? [] : [spec.handle])],
     detached: true,
+    ...spec.runAs,
   });
   closeSync(log);
   const leash = child.stdio[3] as Socket;
@@ -103,7 +115,7 @@ export async function launch(spec: LaunchSpec): Promise<Running> {
   const kill = async (signal: NodeJS.Signals) => {
     if (exit !== undefined) return;
     child.kill(signal);
-    if (signal !== "SIGKILL" && signal !== "SIGTERM") return;
+    if (signal !== "SIGKILL" && signal !== stopSignal) return;
     child.ref();
     // The time limit also keeps Node's loop alive until the exit is seen.
     const timer = setTimeout(killGroup, spec.stopMs, identity.pid);
@@ -118,7 +130,7 @@ export async function launch(spec: LaunchSpec): Promise<Running> {
     },
     kill,
     stop: async () => {
-      await kill("SIGTERM");
+      await kill(stopSignal);
       rmSync(spec.pidFile, { force: true });
     },
   };

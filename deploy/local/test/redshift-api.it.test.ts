@@ -9,7 +9,8 @@ import {
   ListStatementsCommand,
   type ExecuteStatementInput,
 } from "@aws-sdk/client-redshift-data";
-import { ended, openHarness, readRows, where, type Harness } from "./redshift-harness.ts";
+import { SESSIONS_MAX } from "../src/redshift/engine/engine.ts";
+import { ended, ENDED, openHarness, readRows, where, type Harness } from "./redshift-harness.ts";
 
 const SLOW = "SELECT count(*) FROM generate_series(1, 2000000000)";
 const NOBODY = "00000000-0000-0000-0000-000000000000";
@@ -47,6 +48,16 @@ async function started(id: string | undefined): Promise<void> {
     assert.ok(Status === "SUBMITTED" || Status === "PICKED", `is ${Status}`);
   }
 }
+
+async function startedPart(id: string | undefined, index: number): Promise<void> {
+  for (;;) {
+    const { SubStatements, Status } = await h.client.send(new DescribeStatementCommand({ Id: id }));
+    if (SubStatements?.[index]?.Status === "STARTED") return;
+    assert.ok(!ENDED.has(Status ?? ""), `is ${Status}`);
+  }
+}
+
+const cancel = (Id: string | undefined) => h.client.send(new CancelStatementCommand({ Id }));
 
 describe("wire", () => {
   it("answers /health", async () => {
@@ -177,7 +188,6 @@ describe("states", () => {
 });
 
 describe("cancel", () => {
-  const cancel = (Id: string | undefined) => h.client.send(new CancelStatementCommand({ Id }));
   it("ends a running statement as ABORTED, and its successor runs", async () => {
     const { Id } = await send({ Sql: SLOW });
     await started(Id);
@@ -187,12 +197,12 @@ describe("cancel", () => {
     assert.equal((await ended(h.client, next.Id)).Status, "FINISHED");
   });
   it("takes a waiting statement out of the queue", async () => {
-    const running = await send({ Sql: SLOW });
+    const slow = await Promise.all(Array.from({ length: SESSIONS_MAX }, () => send({ Sql: SLOW })));
     const waiting = await send({ Sql: "CREATE TABLE never (a int)" });
     assert.equal((await cancel(waiting.Id)).Status, true);
-    await started(running.Id);
-    await cancel(running.Id);
     assert.equal((await ended(h.client, waiting.Id)).Status, "ABORTED");
+    for (const { Id } of slow) await cancel(Id);
+    for (const { Id } of slow) assert.equal((await ended(h.client, Id)).Status, "ABORTED");
     assert.match(await h.errorOf("SELECT * FROM never"), /does not exist/);
   });
   it("rolls the transaction back and keeps what was committed before", async () => {
@@ -216,6 +226,58 @@ describe("cancel", () => {
       name: "ValidationException",
       message: /already in FINISHED state/,
     });
+  });
+});
+
+describe("transactions at once", () => {
+  it("run side by side, each on the state at its beginning", async () => {
+    await h.execute("CREATE TABLE side (a int)");
+    const slow = await h.client.send(
+      new BatchExecuteStatementCommand({
+        ...where,
+        Sqls: ["INSERT INTO side VALUES (1)", SLOW],
+      }),
+    );
+    await startedPart(slow.Id, 1);
+    assert.deepEqual(await h.rows("SELECT count(*) FROM side"), [[0]]);
+    assert.equal((await h.execute("INSERT INTO side VALUES (2)")).Status, "FINISHED");
+    await cancel(slow.Id);
+    assert.equal((await ended(h.client, slow.Id)).Status, "ABORTED");
+    assert.deepEqual(await h.rows("SELECT a FROM side"), [[2]]);
+  });
+  it("of which two change one row do not both commit", async () => {
+    await h.execute("CREATE TABLE contested (a int)");
+    await h.execute("INSERT INTO contested VALUES (0)");
+    const change = (by: number) =>
+      h.client.send(
+        new BatchExecuteStatementCommand({
+          ...where,
+          // Its snapshot is from the first statement, before the other commits.
+          Sqls: [
+            "SELECT a FROM contested",
+            "SELECT count(*) FROM generate_series(1, 3000000)",
+            `UPDATE contested SET a = a + ${by}`,
+            "SELECT count(*) FROM generate_series(1, 3000000)",
+          ],
+        }),
+      );
+    const both = await Promise.all([change(1), change(10)]);
+    const done = await Promise.all(both.map(({ Id }) => ended(h.client, Id)));
+    assert.deepEqual(done.map((one) => one.Status).sort(), ["FAILED", "FINISHED"]);
+    const failed = done.find((one) => one.Status === "FAILED");
+    assert.match(failed?.Error ?? "", /ERROR: 1023\n {2}Detail: Serializable isolation violation/);
+  });
+  it("whose first statement locks a table see what the former holder committed", async () => {
+    const append = () =>
+      h.client.send(
+        new BatchExecuteStatementCommand({
+          ...where,
+          Sqls: ["LOCK side", "INSERT INTO side SELECT MAX(a) + 1 FROM side"],
+        }),
+      );
+    const all = await Promise.all([append(), append(), append(), append()]);
+    for (const { Id } of all) assert.equal((await ended(h.client, Id)).Status, "FINISHED");
+    assert.deepEqual(await h.rows("SELECT a FROM side ORDER BY a"), [[2], [3], [4], [5], [6]]);
   });
 });
 

@@ -15,7 +15,7 @@ import { redshiftSettings } from "../src/redshift/config.ts";
 import { startRedshiftEndpoint, type RedshiftEndpoint } from "../src/redshift/endpoint.ts";
 
 export const where = { WorkgroupName: "local", Database: "dev" } as const;
-const ENDED = new Set(["FINISHED", "FAILED", "ABORTED"]);
+export const ENDED = new Set(["FINISHED", "FAILED", "ABORTED"]);
 
 export function clientOf(url: string): RedshiftDataClient {
   return new RedshiftDataClient({

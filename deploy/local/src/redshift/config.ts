@@ -20,6 +20,11 @@ export const redshiftSettings = {
     schema: setting.text("dev"),
     doc: "Name of the one database.",
   },
+  HYBRIDGE_LOCAL_REDSHIFT_POSTGRES_URL: {
+    schema: setting.optional(),
+    doc: "URL of a PostgreSQL 18 whose database is for this endpoint alone. Without it the endpoint starts one of its own.",
+    secret: true,
+  },
   HYBRIDGE_S3_ENDPOINT: {
     schema: setting.url().optional(),
     doc: "URL of the object store that COPY reads, path style. Without it COPY fails.",

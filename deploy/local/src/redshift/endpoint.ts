@@ -1,4 +1,4 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Emit } from "@hybridge/core";
 import type { RedshiftConfig } from "./config.ts";
@@ -27,14 +27,21 @@ export async function startRedshiftEndpoint(
   const directory = config.HYBRIDGE_REDSHIFT_DIR;
   await mkdir(directory, { recursive: true });
   stack.use(await lockDirectory(directory));
-  const databaseDirectory = join(directory, "database");
-  const engine = stack.use(await openEngine(databaseDirectory));
+  const engine = stack.use(
+    await openEngine({
+      directory,
+      database: config.HYBRIDGE_REDSHIFT_DATABASE,
+      url: config.HYBRIDGE_LOCAL_REDSHIFT_POSTGRES_URL,
+    }),
+  );
+  // What a killed process had on its way.
+  await rm(join(directory, "load"), { recursive: true, force: true });
   const results = new ResultFiles(join(directory, "results"));
   const { store, unfinished } = await StatementStore.open(join(directory, "statements"));
   for (const record of unfinished) await settle(engine, store, record);
   const copier = stack.use(
     createCopier({
-      databaseDirectory,
+      directory: join(directory, "load"),
       s3Endpoint: config.HYBRIDGE_S3_ENDPOINT,
       s3Region: config.HYBRIDGE_S3_REGION,
     }),
@@ -58,7 +65,8 @@ async function settle(
   store: StatementStore,
   record: StatementRecord,
 ): Promise<void> {
-  const committed = await wasCommitted(await engine.session(), record.id);
+  await using session = await engine.session();
+  const committed = await wasCommitted(session, record.id);
   const status = committed ? "FINISHED" : "FAILED";
   for (const part of record.parts) if (!isTerminal(part.status)) part.status = status;
   record.status = status;

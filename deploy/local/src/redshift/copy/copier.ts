@@ -1,3 +1,4 @@
+import { createReadStream } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { S3Client } from "@aws-sdk/client-s3";
@@ -13,21 +14,21 @@ import { jsonToCsv } from "./json.ts";
 import { openParquetReader, type ParquetReader } from "./parquet.ts";
 import { download, listSources, type SourceFile } from "./source.ts";
 import { describeTarget, type TargetTable } from "./table.ts";
+import { Turns } from "./turns.ts";
 
 export interface CopierOptions {
-  /** The database's folder: files below it can be read by the engine. */
-  readonly databaseDirectory: string;
+  /** Where objects are on their way into the database. */
+  readonly directory: string;
   readonly s3Endpoint: string | undefined;
   readonly s3Region: string;
 }
 
-/** Where PGlite mounts its data folder inside the engine's file system. */
-const MOUNT = "/pglite/data";
-const LOAD_FOLDER = "hybridge_load";
+/** COPYs that read files at once: each has a DuckDB. The others wait, not yet loading. */
+const READING_MAX = 2;
 
 /**
  * COPY from S3, inside the transaction of its statement: each object is fetched to disk, turned
- * into CSV there and read by PostgreSQL from there, so that no object is ever held in memory.
+ * into CSV there and sent to PostgreSQL from there, so that no object is ever held in memory.
  */
 export interface Copier extends Disposable {
   /** @returns the rows loaded; @throws SqlRefused, CopyFailed, EngineError: nothing was loaded */
@@ -54,12 +55,13 @@ export function createCopier(options: CopierOptions): Copier {
             secretAccessKey: "hybridge",
           },
         });
+  const reading = new Turns(READING_MAX);
   return {
     async copy(engine, copy, statementId, signal) {
       if (!s3) throw new SqlRefused("COPY needs an object store: set HYBRIDGE_S3_ENDPOINT.");
       const target = await describeTarget(engine, copy);
       const sources = await listSources(s3, copy, signal);
-      return load({ ...options, engine, s3, copy, target, signal }, sources, statementId);
+      return load({ ...options, engine, s3, copy, target, signal, reading }, sources, statementId);
     },
     note,
     [Symbol.dispose]: () => s3?.destroy(),
@@ -67,6 +69,7 @@ export function createCopier(options: CopierOptions): Copier {
 }
 
 interface Load extends CopierOptions {
+  readonly reading: Turns;
   readonly engine: EngineSession;
   readonly s3: S3Client;
   readonly copy: CopyCommand;
@@ -74,31 +77,56 @@ interface Load extends CopierOptions {
   readonly signal: AbortSignal;
 }
 
+/**
+ * All objects are read before the first is loaded: a COPY that waits for a table's lock must not hold
+ * what another, which has the lock, waits for.
+ */
 async function load(
   job: Load,
   sources: readonly SourceFile[],
   statementId: string,
 ): Promise<number> {
-  const folder = join(job.databaseDirectory, LOAD_FOLDER);
+  const folder = join(job.directory, statementId);
   await mkdir(folder, { recursive: true });
-  const object = join(folder, `${statementId}.object`);
-  const csv = join(folder, `${statementId}.csv`);
   try {
-    await using parquet =
-      job.copy.format === "parquet" ? await openParquetReader(join(folder, "spill")) : undefined;
+    const files = await job.reading.run(() => readAll(job, sources, folder));
     let rows = 0;
-    for (const source of sources) {
+    if (job.copy.noLoad) return rows;
+    for (const { source, csv } of files) {
       job.signal.throwIfAborted();
-      if (!(await download(job.s3, source, object, job.signal))) continue;
-      await convert(job, parquet, { path: object, url: source.url }, csv);
-      if (!job.copy.noLoad)
-        rows += await loadCsv(job, source, `${MOUNT}/${LOAD_FOLDER}/${statementId}.csv`);
+      rows += await loadCsv(job, source, csv);
     }
     return rows;
   } finally {
-    await rm(object, { force: true });
-    await rm(csv, { force: true });
+    await rm(folder, { recursive: true, force: true });
   }
+}
+
+interface ReadFile {
+  readonly source: SourceFile;
+  readonly csv: string;
+}
+
+async function readAll(
+  job: Load,
+  sources: readonly SourceFile[],
+  folder: string,
+): Promise<ReadFile[]> {
+  job.signal.throwIfAborted();
+  await using parquet =
+    job.copy.format === "parquet" ? await openParquetReader(join(folder, "spill")) : undefined;
+  const files: ReadFile[] = [];
+  for (const [index, source] of sources.entries()) {
+    job.signal.throwIfAborted();
+    // Never two objects under one name: readers cache what they know of a file by its path.
+    const object = join(folder, `${index}.object`);
+    const csv = join(folder, `${index}.csv`);
+    if (!(await download(job.s3, source, object, job.signal))) continue;
+    await convert(job, parquet, { path: object, url: source.url }, csv);
+    await rm(object);
+    files.push({ source, csv });
+  }
+  return files;
 }
 
 async function convert(
@@ -116,8 +144,8 @@ async function loadCsv(job: Load, source: SourceFile, path: string): Promise<num
   const { target, engine } = job;
   const columns = target.columns.map((column) => quoteName(column.name)).join(", ");
   try {
-    const sql = `COPY ${target.sqlName} (${columns}) FROM ${quoteLiteral(path)} (FORMAT csv)`;
-    return (await engine.run(sql)).affected;
+    const sql = `COPY ${target.sqlName} (${columns}) FROM STDIN (FORMAT csv)`;
+    return await engine.load(sql, createReadStream(path), job.signal);
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
     const { failure } = error;

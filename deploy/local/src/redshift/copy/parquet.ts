@@ -44,6 +44,8 @@ export async function openParquetReader(temporary: string): Promise<ParquetReade
     preserve_insertion_order: "true",
   });
   const connection = await instance.connect();
+  // Its cache takes a file for unchanged when path and length are; ours are read once anyway.
+  await connection.run("SET enable_external_file_cache = false");
   return {
     toCsv: (file, columns, fillRecord, csvPath) =>
       toCsv(connection, file, columns, fillRecord, csvPath),

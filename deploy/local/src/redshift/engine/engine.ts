@@ -1,169 +1,161 @@
-import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
-import { rename, rm } from "node:fs/promises";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
-import { setFlagsFromString } from "node:v8";
-import { Worker } from "node:worker_threads";
+import { pipeline } from "node:stream/promises";
+import type { Readable } from "node:stream";
+import type { Secret } from "@hybridge/core";
+import pg from "pg";
+import { from as copyFrom } from "pg-copy-streams";
+import { prepareDatabase, SEARCH_PATH } from "./database.ts";
+import { describeColumn, encodeRow } from "./fields.ts";
 import {
   EngineError,
   EngineInterrupted,
-  type EngineReply,
-  type EngineRequest,
+  type EngineFailure,
   type EngineResult,
 } from "./protocol.ts";
+import { startPostgres, type Connection } from "./server.ts";
 
-// V8 now and then ends the process (a failed check of its table of code pages) when WebAssembly of
-// this size is compiled a second time, optimised, in the background, while threads come and go:
-// https://github.com/nodejs/node/issues/64500. Without that a long statement takes a third longer,
-// the first ones are faster, and some 60 MB are saved.
-setFlagsFromString("--no-wasm-tier-up");
-setFlagsFromString("--no-wasm-dynamic-tiering");
+/** Statements that run at once; more wait. Redshift's own bound is 50, our processes are dearer. */
+export const SESSIONS_MAX = 15;
+/** For cancelling, and for what the endpoint itself asks. */
+const CONTROL_SESSIONS_MAX = 4;
 
-/**
- * PostgreSQL as a library (PGlite), in a thread of its own: one session, one statement at a time,
- * data in a folder. Callers serialise.
- *
- * WebAssembly cannot be interrupted from outside, so cancelling ends the thread, and the next
- * statement opens the database again: PostgreSQL's own crash recovery then drops the transaction.
- * That costs about 0.3 s and is the same promise that a killed server gives.
- */
+/** PostgreSQL: as many sessions at once as statements may run. */
 export interface Engine extends AsyncDisposable {
-  /** Opens the database if need be. */
+  /** A session as a new one, which its scope gives back. */
   session(): Promise<EngineSession>;
-  /** Ends whatever runs, and with it the session; its run() is rejected with EngineInterrupted. */
-  interrupt(): Promise<void>;
 }
 
-/**
- * One life of the database. After an interruption it runs nothing more: a statement must not go on
- * in a new life, outside of the transaction that it belongs to.
- */
-export interface EngineSession {
+/** One session of the database, with settings, temporary tables and a transaction of its own. */
+export interface EngineSession extends AsyncDisposable {
   /** @throws EngineError, EngineInterrupted */
   run(sql: string): Promise<EngineResult>;
+  /** COPY ... FROM STDIN. @returns the rows loaded; @throws EngineError, EngineInterrupted */
+  load(sql: string, content: Readable, signal: AbortSignal): Promise<number>;
+  /** Asks the database to stop what the session runs; it fails with SQLSTATE 57014. */
+  cancel(): Promise<void>;
+  /** Ends the session instead of giving it back. */
+  discard(): void;
 }
 
-export async function openEngine(directory: string): Promise<Engine> {
-  if (!existsSync(join(directory, "PG_VERSION"))) await initialize(directory);
-  const engine = new WorkerEngine(directory);
-  await engine.session();
-  return engine;
+export interface EngineOptions {
+  /** For the data of a PostgreSQL of our own. */
+  readonly directory: string;
+  readonly database: string;
+  /** Another PostgreSQL, whose database is ours alone. */
+  readonly url: Secret | undefined;
 }
 
-/** Under another name first, so that a database whose making was cut off is made again. */
-async function initialize(directory: string): Promise<void> {
-  const unfinished = `${directory}.new`;
-  await rm(unfinished, { recursive: true, force: true });
-  const args = [...process.execArgv, siblingFile("./initialize.ts"), unfinished];
-  await promisify(execFile)(process.execPath, args);
-  await rename(unfinished, directory);
+/** Opens the database, starting a PostgreSQL of our own where no other is given. */
+export async function openEngine(options: EngineOptions): Promise<Engine> {
+  await using stack = new AsyncDisposableStack();
+  let server: Connection;
+  if (options.url === undefined) {
+    server = stack.use(await startPostgres(options.directory)).connection;
+  } else server = { connectionString: options.url.value() };
+  const connection = await prepareDatabase(server, options.database);
+  const sessions = stack.adopt(poolOf(connection, SESSIONS_MAX), (pool) => pool.end());
+  const control = stack.adopt(poolOf(connection, CONTROL_SESSIONS_MAX), (pool) => pool.end());
+  const owned = stack.move();
+  return {
+    session: () => openSession(sessions, control),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
 }
 
-/** The same file in the sources and in what was built from them. */
-function siblingFile(name: string): string {
-  const built = import.meta.url.endsWith(".ts") ? name : name.replace(/\.ts$/, ".js");
-  return fileURLToPath(new URL(built, import.meta.url));
+/** Values stay the texts that PostgreSQL sends, so that no digit is lost. */
+const AS_TEXT = { getTypeParser: () => (value: string) => value };
+
+const SESSION_SETTINGS: Readonly<Record<string, string>> = {
+  // Redshift's default since 2023; its conflicts are PostgreSQL's serialization failures.
+  default_transaction_isolation: "repeatable read",
+  search_path: SEARCH_PATH,
+  timezone: "UTC",
+  bytea_output: "hex",
+};
+
+function poolOf(connection: Connection, max: number): pg.Pool {
+  const options = Object.entries(SESSION_SETTINGS).map(
+    ([name, value]) => `-c ${name}=${value.replaceAll(" ", "\\ ")}`,
+  );
+  const pool = new pg.Pool({
+    ...connection,
+    max,
+    options: options.join(" "),
+    types: AS_TEXT,
+    application_name: "hybridge-redshift",
+  });
+  // A session that ends while nobody uses it is no trouble: the pool opens another.
+  pool.on("error", () => undefined);
+  return pool;
 }
 
-interface Waiting {
-  readonly resolve: (result: EngineResult) => void;
-  readonly reject: (error: Error) => void;
+async function openSession(sessions: pg.Pool, control: pg.Pool): Promise<EngineSession> {
+  const client = await sessions.connect().catch((error: unknown) => {
+    throw failed(error);
+  });
+  let broken: Error | undefined;
+  const lose = (error: Error) => (broken ??= error);
+  client.on("error", lose);
+  const { processID } = client as pg.PoolClient & { readonly processID: number };
+  return {
+    run: (sql) => run(client, sql),
+    load: (sql, content, signal) => load(client, sql, content, signal),
+    async cancel() {
+      await control.query("SELECT pg_cancel_backend($1)", [processID]);
+    },
+    discard: () => lose(new EngineInterrupted("the session is given up")),
+    async [Symbol.asyncDispose]() {
+      // Settings, temporary tables, the user: the next statement is in a session as new.
+      if (!broken) await client.query("DISCARD ALL").catch(lose);
+      client.off("error", lose);
+      client.release(broken);
+    },
+  };
 }
 
-class WorkerEngine implements Engine {
-  readonly #directory: string;
-  readonly #waiting = new Map<number, Waiting>();
-  #worker: Promise<Worker> | undefined;
-  #lastId = 0;
-
-  constructor(directory: string) {
-    this.#directory = directory;
-  }
-
-  async session(): Promise<EngineSession> {
-    const opened = (this.#worker ??= this.#open());
-    const worker = await opened;
+async function run(client: pg.PoolClient, sql: string): Promise<EngineResult> {
+  try {
+    const result = await client.query<(string | null)[]>({ text: sql, rowMode: "array" });
+    const { fields, rows, rowCount } = result;
+    const hasRows = fields.length > 0;
     return {
-      run: (sql) => {
-        if (this.#worker !== opened) {
-          return Promise.reject(new EngineInterrupted("the engine was stopped"));
-        }
-        return this.#run(worker, sql);
-      },
+      columns: hasRows ? fields.map(describeColumn) : undefined,
+      records: rows.map((row) => encodeRow(fields, row)),
+      affected: rowCount ?? 0,
     };
+  } catch (error) {
+    throw failed(error);
   }
+}
 
-  async interrupt(): Promise<void> {
-    const opened = this.#worker;
-    this.#worker = undefined;
-    this.#rejectAll(new EngineInterrupted("the statement was cancelled"));
-    await opened?.then((worker) => worker.terminate()).catch(() => undefined);
+async function load(
+  client: pg.PoolClient,
+  sql: string,
+  content: Readable,
+  signal: AbortSignal,
+): Promise<number> {
+  const stream = client.query(copyFrom(sql));
+  try {
+    await pipeline(content, stream, { signal });
+    return stream.rowCount;
+  } catch (error) {
+    throw failed(error);
   }
+}
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    // A checkpoint, so that the next start has no log to replay.
-    if (this.#worker && this.#waiting.size === 0) {
-      await this.session()
-        .then((session) => session.run("CHECKPOINT"))
-        .catch(() => undefined);
-    }
-    await this.interrupt();
+function failed(error: unknown): Error {
+  if (!(error instanceof Error)) return new Error(String(error));
+  const from = error as Error & Partial<Record<keyof EngineFailure, string>>;
+  // What the server itself says has a SQLSTATE; what the connection says has not.
+  if (from.code === undefined || !/^[0-9A-Z]{5}$/.test(from.code)) {
+    return from.name === "AbortError" ? from : new EngineInterrupted(from.message, { cause: from });
   }
-
-  #run(worker: Worker, sql: string): Promise<EngineResult> {
-    const id = ++this.#lastId;
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
-      worker.postMessage({ id, sql } satisfies EngineRequest);
-    });
-  }
-
-  #open(): Promise<Worker> {
-    const worker = new Worker(siblingFile("./worker.ts"), {
-      workerData: { directory: this.#directory },
-    });
-    return new Promise((resolve, reject) => {
-      const broken = (error: Error) => {
-        reject(error);
-        this.#lost(worker, error);
-      };
-      worker.on("message", (reply: EngineReply) => {
-        if (reply.kind === "ready") resolve(worker);
-        else if (reply.kind === "broken") broken(new Error(reply.message));
-        else this.#settle(reply);
-      });
-      worker.on("error", (error) =>
-        broken(error instanceof Error ? error : new Error(String(error))),
-      );
-      worker.on("exit", () => broken(new EngineInterrupted("the engine has ended")));
-    });
-  }
-
-  #settle(reply: Extract<EngineReply, { id: number }>): void {
-    const waiting = this.#waiting.get(reply.id);
-    this.#waiting.delete(reply.id);
-    if (reply.kind === "result") waiting?.resolve(reply.result);
-    else waiting?.reject(new EngineError(reply.failure));
-  }
-
-  /** A thread that ended by itself: whoever waited for it hears so, and the next run opens anew. */
-  #lost(worker: Worker, error: Error): void {
-    void this.#worker?.then(
-      (current) => {
-        if (current !== worker) return;
-        this.#worker = undefined;
-        this.#rejectAll(error);
-      },
-      () => {
-        this.#worker = undefined;
-      },
-    );
-  }
-
-  #rejectAll(error: Error): void {
-    for (const waiting of this.#waiting.values()) waiting.reject(error);
-    this.#waiting.clear();
-  }
+  const failure = {
+    code: from.code,
+    message: from.message,
+    detail: from.detail,
+    where: from.where,
+    column: from.column,
+    constraint: from.constraint,
+  };
+  return new EngineError(failure, { cause: from });
 }

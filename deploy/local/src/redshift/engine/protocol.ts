@@ -1,11 +1,5 @@
 import type { ColumnMetadata } from "./fields.ts";
 
-/** To the worker. */
-export interface EngineRequest {
-  readonly id: number;
-  readonly sql: string;
-}
-
 /** What one statement gave. */
 export interface EngineResult {
   readonly columns: readonly ColumnMetadata[] | undefined;
@@ -24,25 +18,18 @@ export interface EngineFailure {
   readonly constraint: string | undefined;
 }
 
-/** From the worker. */
-export type EngineReply =
-  | { readonly kind: "ready" }
-  | { readonly kind: "result"; readonly id: number; readonly result: EngineResult }
-  | { readonly kind: "failure"; readonly id: number; readonly failure: EngineFailure }
-  | { readonly kind: "broken"; readonly message: string };
-
 /** A statement that PostgreSQL refused. */
 export class EngineError extends Error {
   override readonly name = "EngineError";
   readonly failure: EngineFailure;
 
-  constructor(failure: EngineFailure) {
-    super(failure.message);
+  constructor(failure: EngineFailure, options?: ErrorOptions) {
+    super(failure.message, options);
     this.failure = failure;
   }
 }
 
-/** The statement was cut off; its transaction is rolled back when the database is next opened. */
+/** The session or the whole engine has ended; PostgreSQL has rolled its transaction back. */
 export class EngineInterrupted extends Error {
   override readonly name = "EngineInterrupted";
 }

@@ -1,14 +1,12 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { Emit } from "@hybridge/core";
 import type { Copier } from "../copy/copier.ts";
 import { CopyFailed } from "../copy/failed.ts";
-import type { Engine } from "../engine/engine.ts";
+import { SESSIONS_MAX, type Engine } from "../engine/engine.ts";
 import { isTerminal, type StatementRecord, type Status } from "./record.ts";
 import type { ResultFiles } from "./results.ts";
 import { messageOf, runAsOne, runOneByOne, wasCommitted, type Run } from "./run.ts";
 import type { StatementStore } from "./store.ts";
-
-/** Without a checkpointer process nothing else would ever trim the write-ahead log. */
-const CHECKPOINT_EVERY = 20;
 
 export interface ExecutorParts {
   readonly engine: Engine;
@@ -18,22 +16,27 @@ export interface ExecutorParts {
   readonly emit: Emit;
 }
 
-/** The statement at work; `run` once it has a session. */
-interface Current {
+/** A statement at work; `run` once it has a session. */
+interface Active {
   readonly record: StatementRecord;
   readonly cancel: AbortController;
+  readonly ended: Promise<unknown>;
   run?: Run;
 }
 
+/** A cancel that reaches the session between two statements does nothing: so it is repeated. */
+const CANCEL_EVERY_MS = 100;
+/** How long transactions are remembered by which a start settles what was in flight. */
+const FORGET_EVERY = 200;
+
 /**
- * Runs statements one after the other, since the engine is one session, each in its transaction
- * and, as in the Data API, in a session of its own: temporary tables and settings end with it.
+ * Runs statements side by side, as many as there are sessions, in the order in which they came; each
+ * in its transaction and, as in the Data API, in a session of its own.
  */
 export class Executor {
   readonly #parts: ExecutorParts;
   readonly #queue: StatementRecord[] = [];
-  #current: Current | undefined;
-  #draining: Promise<void> | undefined;
+  readonly #active = new Map<string, Active>();
   #closed = false;
   #writes = 0;
 
@@ -43,9 +46,7 @@ export class Executor {
 
   submit(record: StatementRecord): void {
     this.#queue.push(record);
-    this.#draining ??= this.#drain().finally(() => {
-      this.#draining = undefined;
-    });
+    this.#next();
   }
 
   /** @returns whether the statement will end as ABORTED */
@@ -56,62 +57,89 @@ export class Executor {
       await this.#end(record, "ABORTED", undefined);
       return true;
     }
-    const current = this.#current;
-    if (current?.record.id !== record.id || current.run?.committing === true) return false;
-    current.cancel.abort();
-    await this.#parts.engine.interrupt();
+    const active = this.#active.get(record.id);
+    if (active === undefined || active.run?.committing === true) return false;
+    void this.#interrupt(active);
     return true;
   }
 
-  /** Lets the running statement go; what is queued stays written down as not finished. */
+  /** Lets the running statements go; what is queued stays written down as not finished. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#queue.length = 0;
-    const current = this.#current;
-    if (current && current.run?.committing !== true) {
-      current.cancel.abort();
-      await this.#parts.engine.interrupt();
-    }
-    await this.#draining;
+    const active = [...this.#active.values()];
+    for (const one of active) if (one.run?.committing !== true) void this.#interrupt(one);
+    await Promise.all(active.map(({ ended }) => ended));
   }
 
-  async #drain(): Promise<void> {
-    for (;;) {
+  #next(): void {
+    while (this.#active.size < SESSIONS_MAX) {
       const record = this.#queue.shift();
       if (record === undefined) return;
-      const current = { record, cancel: new AbortController() };
-      this.#current = current;
-      await this.#execute(current).catch((error: unknown) => {
-        this.#warn(`statement ${record.id} could not be brought to an end`, error);
-      });
-      this.#current = undefined;
+      const { promise: ended, resolve } = Promise.withResolvers<undefined>();
+      const active: Active = { record, cancel: new AbortController(), ended };
+      this.#active.set(record.id, active);
+      void this.#execute(active)
+        .catch((error: unknown) => {
+          this.#warn(`statement ${record.id} could not be brought to an end`, error);
+        })
+        .finally(() => {
+          this.#active.delete(record.id);
+          resolve(undefined);
+          this.#next();
+        });
     }
   }
 
-  async #execute(current: Current): Promise<void> {
-    const { record } = current;
+  async #interrupt(active: Active): Promise<void> {
+    active.cancel.abort();
+    while (this.#active.has(active.record.id)) {
+      await active.run?.session.cancel().catch((error: unknown) => {
+        this.#warn(`statement ${active.record.id} could not be cancelled`, error);
+      });
+      await delay(CANCEL_EVERY_MS, undefined, { ref: false });
+    }
+  }
+
+  async #execute(active: Active): Promise<void> {
+    const { record, cancel } = active;
     await this.#move(record, "PICKED");
     const begun = process.hrtime.bigint();
     const elapsed = () => Number(process.hrtime.bigint() - begun);
     try {
-      const session = await this.#parts.engine.session();
+      await using session = await this.#parts.engine.session();
       const { results, copier } = this.#parts;
-      const state = { committing: false, wrote: false, leavesState: false };
-      current.run = { ...current, session, results, copier, ...state };
-      await this.#move(record, "STARTED");
-      await (record.autoCommit ? runOneByOne(current.run) : runAsOne(current.run));
+      const run: Run = {
+        record,
+        cancel,
+        session,
+        results,
+        copier,
+        committing: false,
+        wrote: false,
+      };
+      active.run = run;
+      try {
+        await this.#move(record, "STARTED");
+        await (record.autoCommit ? runOneByOne(run) : runAsOne(run));
+      } catch (error) {
+        await session.run("ROLLBACK").catch(() => session.discard());
+        throw error;
+      } finally {
+        // A cancel that is under way must not hit the session's next statement.
+        if (cancel.signal.aborted) session.discard();
+      }
       record.durationNs = elapsed();
       await this.#end(record, "FINISHED", undefined);
+      await this.#forget(run);
     } catch (error) {
       record.durationNs = elapsed();
-      await this.#failed(current, error);
+      await this.#failed(active, error);
     }
-    if (current.run) await this.#tidy(current.run);
   }
 
-  async #failed({ record, cancel, run }: Current, error: unknown): Promise<void> {
+  async #failed({ record, cancel, run }: Active, error: unknown): Promise<void> {
     const cancelled = cancel.signal.aborted;
-    if (!cancelled) await run?.session.run("ROLLBACK").catch(() => undefined);
     // A process that is stopping leaves the statement to its successor.
     if (this.#closed) return;
     if (run?.committing === true && (await this.#committedAfterAll(record))) {
@@ -129,36 +157,24 @@ export class Executor {
   /** The engine ended between COMMIT and its answer. */
   async #committedAfterAll(record: StatementRecord): Promise<boolean> {
     if (record.autoCommit) return false;
-    return wasCommitted(await this.#parts.engine.session(), record.id);
+    await using session = await this.#parts.engine.session();
+    return await wasCommitted(session, record.id);
   }
 
   async #note(failed: CopyFailed, statementId: string): Promise<void> {
     try {
-      await this.#parts.copier.note(await this.#parts.engine.session(), failed, statementId);
+      await using session = await this.#parts.engine.session();
+      await this.#parts.copier.note(session, failed, statementId);
     } catch (error) {
       this.#warn("a failed load is missing in stl_load_errors", error);
     }
   }
 
-  /** Ends the session: temporary tables and settings go; the log is trimmed now and then. */
-  async #tidy({ session, leavesState, wrote, cancel }: Run): Promise<void> {
-    if (this.#closed || cancel.signal.aborted) return;
-    try {
-      if (leavesState) {
-        await session.run("DISCARD TEMP");
-        await session.run("RESET ALL");
-      }
-      if (wrote) this.#writes += 1;
-      if (this.#writes < CHECKPOINT_EVERY || this.#queue.length > 0) return;
-      this.#writes = 0;
-      await session.run(
-        "DELETE FROM redshift_compatibility.committed WHERE at < now() - interval '1 day'",
-      );
-      await session.run("CHECKPOINT");
-    } catch (error) {
-      this.#warn("the session could not be cleaned; the database is opened again", error);
-      await this.#parts.engine.interrupt();
-    }
+  async #forget({ session, wrote }: Run): Promise<void> {
+    if (!wrote || this.#closed || ++this.#writes % FORGET_EVERY !== 0) return;
+    await session
+      .run("DELETE FROM redshift_compatibility.committed WHERE at < now() - interval '1 day'")
+      .catch((error: unknown) => this.#warn("old transactions could not be forgotten", error));
   }
 
   async #move(record: StatementRecord, status: Status): Promise<void> {

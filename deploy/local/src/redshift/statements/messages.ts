@@ -18,6 +18,10 @@ function textOf(failure: EngineFailure): string {
       return failure.message.startsWith("MERGE command cannot affect row")
         ? "Found multiple matches to update the same tuple."
         : failure.message;
+    case "40001":
+      return `1023\n  Detail: Serializable isolation violation on table (${failure.message})`;
+    case "57014":
+      return "Query cancelled on user's request";
     case "23502":
       return `Cannot insert a NULL value into column ${failure.column ?? "?"}`;
     default:

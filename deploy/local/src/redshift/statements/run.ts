@@ -11,7 +11,7 @@ import type { ResultFiles } from "./results.ts";
 
 const FETCH_ROWS = 500;
 
-/** A statement or batch while it is at work, and what it leaves in the one session of all. */
+/** A statement or batch while it is at work. */
 export interface Run {
   readonly record: StatementRecord;
   readonly cancel: AbortController;
@@ -21,8 +21,6 @@ export interface Run {
   /** From here on the outcome is the database's: cancelling is too late. */
   committing: boolean;
   wrote: boolean;
-  /** Temporary tables or settings are to be dropped after it. */
-  leavesState: boolean;
 }
 
 /** All parts in one transaction. */
@@ -121,7 +119,6 @@ async function runPlan(run: Run, part: Part, index: number, plan: Plan): Promise
       return;
     case "command":
       run.wrote = true;
-      run.leavesState ||= plan.leavesState;
       part.resultRows = (await session.run(plan.sql)).affected;
   }
 }
