@@ -100,7 +100,7 @@ test("offsets are translated exactly, over the gaps that markers leave", async (
   let runs: readonly PositionRun[] = [];
   while (runs.length <= 1) {
     signal.throwIfAborted();
-    runs = (await readPositions(target, "transactions", signal)).get(0) ?? [];
+    runs = (await readPositions(target, "transactions", signal)).get(0)?.runs ?? [];
   }
   const client = await mirror.client();
   const translate = async (sourceOffset: bigint) =>

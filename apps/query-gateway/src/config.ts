@@ -50,6 +50,11 @@ export const settings = {
     schema: setting.text("dev"),
     doc: "database of the table hybridge.tweets",
   },
+  ...clusterSettings("HYBRIDGE_SOURCE", "the source cluster"),
+  HYBRIDGE_SOURCE_BOOTSTRAP: {
+    schema: setting.bootstrap().optional(),
+    doc: "host:port of brokers of the source cluster, with commas; without it nothing is ever called reconciled, because nobody says what there is",
+  },
   ...clusterSettings("HYBRIDGE_TARGET", "the target cluster", "127.0.0.1:9192"),
   HYBRIDGE_TOPIC: {
     schema: setting.text("hybrid"),

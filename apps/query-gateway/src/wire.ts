@@ -1,12 +1,13 @@
 import type { Emit } from "@hybridge/core";
-import { hiveCatalog, openHive, type HiveOptions } from "@hybridge/hive";
-import { clusterOptions, readPositions } from "@hybridge/kafka";
-import { openRedshift, redshiftCatalog, type RedshiftOptions } from "@hybridge/redshift";
+import { openHive, readVisibleEnds, type Hive, type HiveOptions } from "@hybridge/hive";
+import { clusterOptions, countRanges, describeLog, readPositions } from "@hybridge/kafka";
+import { openRedshift, type RedshiftOptions } from "@hybridge/redshift";
 import { startRpcServer } from "@hybridge/rpc";
 import type { QueryGatewayConfig } from "./config.ts";
-import { guardEngine } from "./engine.ts";
+import { guardEngine, type GuardedEngine } from "./engine.ts";
 import { hiveEngine, redshiftEngine } from "./engines.ts";
 import { engineHealth } from "./health.ts";
+import type { ReconcileSources, SourceLog } from "./reconcile-states.ts";
 import { queryService } from "./rpc/query-service.ts";
 import { reconcileService } from "./rpc/reconcile-service.ts";
 import { tweetService } from "./rpc/tweet-service.ts";
@@ -37,20 +38,14 @@ export async function wireQueryGateway(
     hive: `${database}.tweets`,
     redshift: "hybridge.tweets",
     redshiftDeletions: "hybridge.tweets_deletions",
+    redshiftLoads: "hybridge.tweets_loads",
   };
   const limits = {
     rowsMax: config.HYBRIDGE_QUERY_ROWS_MAX,
     bytesMax: config.HYBRIDGE_QUERY_BYTES_MAX,
     batchBytes: config.HYBRIDGE_QUERY_BATCH_BYTES,
   };
-  const target = clusterOptions(config, "HYBRIDGE_TARGET", "hybridge-query-gateway");
-  const sources = {
-    hive: hiveGuarded,
-    redshift: redshiftGuarded,
-    positions: (topic: string, signal: AbortSignal) => readPositions(target, topic, signal),
-    internalEnds: () => hiveCatalog({ hive, database, location: "" }),
-    externalEnds: () => redshiftCatalog({ redshift }),
-  };
+  const sources = reconcileSources(config, { hive, hiveGuarded, redshiftGuarded });
   const services = [
     queryService({ engines, limits, time, health }),
     tweetService({ engines, time, tables }),
@@ -68,6 +63,45 @@ export async function wireQueryGateway(
   return {
     run: (signal) => health.watch(signal),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** Bytes that are read from the source to count what a side lacks, and how long. */
+const COUNT_BYTES = 64 << 20;
+const COUNT_MS = 10_000;
+
+function reconcileSources(
+  config: QueryGatewayConfig,
+  engines: {
+    readonly hive: Hive;
+    readonly hiveGuarded: GuardedEngine;
+    readonly redshiftGuarded: GuardedEngine;
+  },
+): ReconcileSources {
+  const clientId = "hybridge-query-gateway";
+  const target = clusterOptions(config, "HYBRIDGE_TARGET", clientId);
+  const table = `${config.HYBRIDGE_HIVE_DATABASE}.tweets`;
+  return {
+    hive: engines.hiveGuarded,
+    redshift: engines.redshiftGuarded,
+    source: sourceLog(config, clientId),
+    positions: (topic, signal) => readPositions(target, topic, signal),
+    internalEnds: async (topic, signal) => {
+      const endOf = await readVisibleEnds(engines.hive, table, signal);
+      return endOf && ((partition) => endOf({ topic, partition }));
+    },
+  };
+}
+
+function sourceLog(config: QueryGatewayConfig, clientId: string): SourceLog | undefined {
+  if (config.HYBRIDGE_SOURCE_BOOTSTRAP === undefined) return undefined;
+  const source = clusterOptions(config, "HYBRIDGE_SOURCE", clientId);
+  return {
+    describe: (topic, signal) => describeLog(source, topic, signal),
+    count: (topic, ranges, signal) => {
+      const budget = { bytes: COUNT_BYTES, untilMs: performance.now() + COUNT_MS };
+      return countRanges(source, topic, ranges, budget, signal);
+    },
   };
 }
 

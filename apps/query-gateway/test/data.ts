@@ -1,10 +1,17 @@
 import { createHash } from "node:crypto";
 import type { Hive } from "@hybridge/hive";
-import { openFencedWriter, ensureTopic } from "@hybridge/kafka";
+import {
+  describeLog,
+  ensureTopic,
+  openFencedWriter,
+  type PositionRun,
+  type RecordToSend,
+} from "@hybridge/kafka";
 import { encodePosition, POSITIONS_TOPIC } from "@hybridge/kafka/raw";
-import type { PositionRun } from "@hybridge/query";
+import { produceBatches, TransactionalProducer } from "@hybridge/kafka/testing";
 import type { Redshift } from "@hybridge/redshift";
-import { hiveColumns, redshiftColumns } from "@hybridge/tweet";
+import { columns, hiveColumns, redshiftColumnNames, redshiftColumns } from "@hybridge/tweet";
+import { valuesOf, type Value } from "./typed-values.ts";
 
 /** A record as both sides hold it, by its source offset. */
 export interface Row {
@@ -15,16 +22,16 @@ export interface Row {
   readonly lang: string;
 }
 
-/** Where the mirror put them: two runs, with a gap on either side between. */
+/** Where the mirror put them: two runs, with an aborted record and a marker between at the source. */
 export const runs: readonly PositionRun[] = [
   { sourceOffset: 0n, targetOffset: 1n, count: 30n },
-  { sourceOffset: 32n, targetOffset: 33n, count: 100n },
+  { sourceOffset: 32n, targetOffset: 33n, count: 10n },
 ];
 
 /** The rows of partitions 0 and 1; the last of each partition deletes the first. */
 export const rows: readonly Row[] = [0, 1].flatMap((partition) =>
   runs.flatMap((run, index) =>
-    Array.from({ length: index === 0 ? 30 : 10 }, (_, at): Row => {
+    Array.from({ length: Number(run.count) }, (_, at): Row => {
       const offset = run.sourceOffset + BigInt(at);
       const isDeletion = index === 1 && at === 9;
       const id = isDeletion ? `p${partition}-0` : `p${partition}-${offset}`;
@@ -41,10 +48,27 @@ export const rows: readonly Row[] = [0, 1].flatMap((partition) =>
 
 export const sourceEnd = 42n;
 export const targetEnd = 43n;
+/** When the records of the source were produced, one every second. */
+export const producedMs = Date.UTC(2026, 10, 23, 9);
 
 const targetOffsetOf = (offset: bigint) => offset + 1n;
-const md5 = (text: string) => createHash("md5").update(text).digest("hex");
-const md5Of = ({ partition, offset }: Row) => md5(`${partition}/${offset}`);
+
+/** All values of a row, by column; the topic and the coordinates are those of the source. */
+function typedRow(row: Row): Record<string, Value> {
+  const { partition, offset, id, op, lang } = row;
+  const index = partition * 100 + Number(offset);
+  return {
+    ...valuesOf(index),
+    kafka_topic: "hybrid",
+    kafka_partition: partition,
+    kafka_offset: offset,
+    id,
+    op,
+    lang,
+    hashtags: '["Tag_1"]',
+    raw_md5: createHash("md5").update(`${partition}/${offset}`).digest("hex"),
+  };
+}
 
 async function run(engine: Hive | Redshift, sql: string, signal: AbortSignal): Promise<void> {
   const { batches } = await engine.execute(sql, { signal });
@@ -52,58 +76,148 @@ async function run(engine: Hive | Redshift, sql: string, signal: AbortSignal): P
   while ((await reading.next()).done !== true) continue;
 }
 
-/** Hive's table of posts, as text, which a test can insert into; and how far it was registered. */
+/** Tells Hive's readers how far a partition is visible. */
+export async function setVisible(
+  hive: Hive,
+  ends: readonly bigint[],
+  signal: AbortSignal,
+): Promise<void> {
+  const pairs = ends.map((end, partition) => `'hybridge.next.hybrid.${partition}'='${end}'`);
+  await run(hive, `ALTER TABLE hybridge.tweets SET TBLPROPERTIES (${pairs.join(", ")})`, signal);
+}
+
+/**
+ * Hive's table of posts, and how far it was registered. As text that is escaped, since timestamps
+ * that Hive itself writes into Parquet or ORC go through the server's zone (those that DuckDB
+ * writes, as the landing does, have none).
+ */
 export async function fillHive(hive: Hive, signal: AbortSignal): Promise<void> {
   await run(hive, "CREATE DATABASE IF NOT EXISTS hybridge", signal);
   await run(
     hive,
     `CREATE EXTERNAL TABLE hybridge.tweets (${hiveColumns()}) PARTITIONED BY (dt string, hr string)
-TBLPROPERTIES ('hybridge.next.hybrid.0'='${sourceEnd}', 'hybridge.next.hybrid.1'='${sourceEnd}')`,
+ROW FORMAT DELIMITED FIELDS TERMINATED BY '\\001' ESCAPED BY '\\\\' STORED AS TEXTFILE
+TBLPROPERTIES ('serialization.escape.crlf'='true')`,
     signal,
   );
+  await setVisible(hive, [sourceEnd, sourceEnd], signal);
+  const names = columns.map(({ name }) => name).filter((name) => name !== "raw");
   const values = rows.map((row) => {
-    const { partition, offset, id, op, lang } = row;
-    return `('hybrid', ${partition}, ${offset}, '${id}', '${op}', '${lang}', '["Tag_1"]', '${md5Of(row)}')`;
+    const typed = typedRow(row);
+    return `(${names.map((name) => hiveLiteral(typed[name] ?? null)).join(", ")})`;
   });
   await run(
     hive,
-    `INSERT INTO hybridge.tweets PARTITION (dt='2026-11-23', hr='09')
-(kafka_topic, kafka_partition, kafka_offset, id, op, lang, hashtags, raw_md5) VALUES ${values.join(", ")}`,
+    `INSERT INTO hybridge.tweets PARTITION (dt='2026-11-23', hr='09') (${names.join(", ")}) VALUES ${values.join(", ")}`,
     signal,
   );
 }
 
 /** Redshift's tables, as loads leave them. */
 export async function fillRedshift(redshift: Redshift, signal: AbortSignal): Promise<void> {
-  const at = "'2026-11-23 09:00:00'";
   const deleted = new Set(rows.filter(({ op }) => op === "delete").map(({ id }) => id));
+  const inTarget = (row: Row): Record<string, Value> => ({
+    ...typedRow(row),
+    kafka_offset: targetOffsetOf(row.offset),
+    landed_at: "2026-11-23 10:00:00",
+  });
+  const insert = (table: string, names: readonly string[], list: readonly Row[]) => {
+    const values = list.map((row) => {
+      const typed = inTarget(row);
+      return `(${names.map((name) => redshiftLiteral(typed[name] ?? null)).join(", ")})`;
+    });
+    return `INSERT INTO ${table} (${names.join(", ")}) VALUES ${values.join(", ")}`;
+  };
+  const kept = ["kafka_topic", "kafka_partition", "kafka_offset", "id", "kafka_timestamp", "event_time", "raw_md5"];
   const posts = rows.filter(({ id }) => !deleted.has(id));
   const deletions = rows.filter(({ op }) => op === "delete");
-  const coordinates = (row: Row) => `'hybrid', ${row.partition}, ${targetOffsetOf(row.offset)}`;
   await redshift.transaction(
     [
       "CREATE SCHEMA hybridge",
       `CREATE TABLE hybridge.tweets (${redshiftColumns({ raw: false })})`,
-      "CREATE TABLE hybridge.tweets_deletions (kafka_topic VARCHAR(249), kafka_partition INTEGER, kafka_offset BIGINT, id VARCHAR(512), event_time TIMESTAMP, raw_md5 VARCHAR(32))",
-      "CREATE TABLE hybridge.tweets_loads (kafka_topic VARCHAR(249), kafka_partition INTEGER, first_offset BIGINT, last_offset BIGINT)",
-      `INSERT INTO hybridge.tweets_loads VALUES ('hybrid', 0, 0, ${targetEnd - 1n}), ('hybrid', 1, 0, ${targetEnd - 1n})`,
-      `INSERT INTO hybridge.tweets (kafka_topic, kafka_partition, kafka_offset, kafka_timestamp, id, op, event_time, lang, hashtags, landed_at, raw_md5) VALUES ${posts
-        .map(
-          (row) =>
-            `(${coordinates(row)}, ${at}, '${row.id}', 'upsert', ${at}, '${row.lang}', '["Tag_1"]', ${at}, '${md5Of(row)}')`,
-        )
-        .join(", ")}`,
-      `INSERT INTO hybridge.tweets_deletions VALUES ${deletions
-        .map((row) => `(${coordinates(row)}, '${row.id}', ${at}, '${md5Of(row)}')`)
-        .join(", ")}`,
+      "CREATE TABLE hybridge.tweets_deletions (kafka_topic VARCHAR(249), kafka_partition INTEGER, kafka_offset BIGINT, id VARCHAR(512), kafka_timestamp TIMESTAMP, event_time TIMESTAMP, raw_md5 VARCHAR(32))",
+      "CREATE TABLE hybridge.tweets_loads (kafka_topic VARCHAR(249), kafka_partition INTEGER, first_offset BIGINT, last_offset BIGINT, dead_letters BIGINT)",
+      `INSERT INTO hybridge.tweets_loads VALUES ('hybrid', 0, 0, ${targetEnd - 1n}, 0), ('hybrid', 1, 0, ${targetEnd - 1n}, 0)`,
+      insert("hybridge.tweets", redshiftColumnNames(), posts),
+      insert("hybridge.tweets_deletions", kept, deletions),
     ],
     { signal },
   );
 }
 
+/** What is one character many times would not fit into a statement. */
+function repeated(value: string): string | undefined {
+  const [first = ""] = value;
+  const times = value.length / first.length;
+  return value.length > 1_000 ? `REPEAT('${first}', ${times})` : undefined;
+}
+
+/** HiveServer2 reads statements line by line, and replaces `${...}` before it reads them. */
+function hiveLiteral(value: Value): string {
+  if (typeof value !== "string") return String(value);
+  const plain = (character: string) =>
+    `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return repeated(value) ?? `'${value.replaceAll(/[\\'$;\p{Cc}]/gu, plain)}'`;
+}
+
+/** A backslash is one in any setting of Redshift when it comes from a function. */
+function redshiftLiteral(value: Value): string {
+  if (typeof value !== "string") return String(value);
+  return (
+    repeated(value) ?? `'${value.replaceAll("'", "''").replaceAll("\\", "' || CHR(92) || '")}'`
+  );
+}
+
+const topic = "hybrid";
+
+/**
+ * The source: a third partition that nobody has mirrored, and in the others as many records as
+ * there are rows, with records of aborted transactions and markers among and behind them.
+ */
+export async function fillSource(bootstrap: string, signal: AbortSignal): Promise<void> {
+  const cluster = { bootstrap, clientId: "test" };
+  await ensureTopic(cluster, { topic, partitions: 3 }, signal);
+  await using aborting = new TransactionalProducer(cluster, "test-aborted", signal);
+  for (const { sourceOffset, count } of runs) {
+    for (const partition of [0, 1]) {
+      const records = Array.from({ length: Number(count) }, (_, index) =>
+        record(Number(sourceOffset) + index),
+      );
+      await produceBatches(cluster, { topic, partition }, [records], signal);
+    }
+    await aborting.begin();
+    for (const partition of [0, 1]) await aborting.send({ topic, partition }, [record(0)]);
+    await aborting.end(false);
+    // EndTxn answers before its markers are in the log.
+    await untilStable(bootstrap, sourceOffset + count + 2n, signal);
+  }
+}
+
+async function untilStable(bootstrap: string, end: bigint, signal: AbortSignal): Promise<void> {
+  const cluster = { bootstrap, clientId: "test" };
+  for (;;) {
+    const { partitions } = await describeLog(cluster, topic, signal);
+    if ([0, 1].every((partition) => partitions.get(partition)?.end === end)) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** Records in the partition that nobody follows. */
+export async function produceUnfollowed(bootstrap: string, count: number, signal: AbortSignal) {
+  const records = Array.from({ length: count }, (_, index) => record(index));
+  const cluster = { bootstrap, clientId: "test" };
+  await produceBatches(cluster, { topic, partition: 2 }, [records], signal);
+}
+
+function record(second: number): RecordToSend {
+  const value = Buffer.from("{}");
+  return { key: null, value, headers: [], timestampMs: producedMs + second * 1_000 };
+}
+
 /** The positions that the mirror writes. */
 export async function writeRuns(bootstrap: string, signal: AbortSignal): Promise<void> {
   const cluster = { bootstrap, clientId: "test" };
+  const { topicId } = await describeLog(cluster, topic, signal);
   await ensureTopic(cluster, { topic: POSITIONS_TOPIC, partitions: 1 }, signal);
   await using writer = await openFencedWriter({
     cluster,
@@ -117,9 +231,9 @@ export async function writeRuns(bootstrap: string, signal: AbortSignal): Promise
       encodePosition({
         ...each,
         partition,
-        sourceTopic: "hybrid",
-        targetTopic: "hybrid",
-        sourceTopicId: "source",
+        sourceTopic: topic,
+        targetTopic: topic,
+        sourceTopicId: topicId,
         targetTopicId: "target",
         writerEpoch: 0,
         epoch: -1,

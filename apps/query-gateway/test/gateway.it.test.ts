@@ -7,19 +7,34 @@ import { delimiter, join } from "node:path";
 import { after, before, test } from "node:test";
 import { DescribeStatementCommand, RedshiftDataClient } from "@aws-sdk/client-redshift-data";
 import { Metadata } from "@grpc/grpc-js";
-import { openHive } from "@hybridge/hive";
+import { openHive, type Hive } from "@hybridge/hive";
 import { cacheDir, startHdfs, startHive, startKafka, startRedshift } from "@hybridge/local";
 import {
   Engine,
   QueryServiceClient,
   type Value,
 } from "@hybridge/proto/hybridge/query/v1/query_service";
-import { ReconcileServiceClient } from "@hybridge/proto/hybridge/reconcile/v1/reconcile_service";
+import {
+  ReconcileServiceClient,
+  Verdict,
+  type ReconcileResponse,
+} from "@hybridge/proto/hybridge/reconcile/v1/reconcile_service";
 import { Side, TweetServiceClient } from "@hybridge/proto/hybridge/tweets/v1/tweet_service";
 import { openRedshift, type Redshift } from "@hybridge/redshift";
 import { callServerStream, callUnary, createClient, type RpcCallError } from "@hybridge/rpc";
 import type { SpanLine } from "@hybridge/tracing";
-import { fillHive, fillRedshift, rows, writeRuns } from "./data.ts";
+import { columns, redshiftColumnNames } from "@hybridge/tweet";
+import {
+  fillHive,
+  fillRedshift,
+  fillSource,
+  producedMs,
+  produceUnfollowed,
+  rows,
+  setVisible,
+  sourceEnd,
+  writeRuns,
+} from "./data.ts";
 import { startGateway } from "./gateway-process.ts";
 
 // One local cloud for the whole file: its start takes longer than all tests together.
@@ -33,6 +48,8 @@ let redshift: Redshift;
 let hiveLog: string;
 let hivePid: number;
 let endpoint: string;
+let bootstrap: string;
+let hive: Hive;
 
 before(
   async () => {
@@ -42,26 +59,35 @@ before(
     const kafka = cloud.use(await startKafka({ dir: join(directory, "kafka") }));
     const hdfs = cloud.use(await startHdfs({ dir: join(directory, "hdfs") }));
     const hiveServer = cloud.use(
-      await startHive({ dir: join(directory, "hive"), hdfs: hdfs.addresses }),
+      // In a zone whose clocks are changed: nothing here may depend on where a server lives.
+      await startHive({
+        dir: join(directory, "hive"),
+        hdfs: hdfs.addresses,
+        jvm: ["-Duser.timezone=America/New_York"],
+      }),
     );
     const endpointServer = cloud.use(await startRedshift({ dir: join(directory, "redshift") }));
     hiveLog = hiveServer.logFile;
     hivePid = hiveServer.pid;
     endpoint = endpointServer.addresses.endpoint;
     const [host = "", port = ""] = hiveServer.addresses.address.split(":");
-    await using hive = openHive({ host, port: Number(port) });
+    hive = cloud.use(openHive({ host, port: Number(port) }));
     process.env["AWS_ACCESS_KEY_ID"] = "local";
     process.env["AWS_SECRET_ACCESS_KEY"] = "local";
     redshift = cloud.use(
       openRedshift({ endpoint, region: "us-east-1", workgroup: "hybridge", database: "dev" }),
     );
-    await writeRuns(kafka.addresses.bootstrap, signal);
+    bootstrap = kafka.addresses.bootstrap;
+    await fillSource(bootstrap, signal);
+    await writeRuns(bootstrap, signal);
     await fillRedshift(redshift, signal);
     await fillHive(hive, signal);
     env = {
       HYBRIDGE_HIVE: hiveServer.addresses.address,
       HYBRIDGE_REDSHIFT_ENDPOINT: endpoint,
-      HYBRIDGE_TARGET_BOOTSTRAP: kafka.addresses.bootstrap,
+      // One cluster is both: of the target only the positions are read.
+      HYBRIDGE_SOURCE_BOOTSTRAP: bootstrap,
+      HYBRIDGE_TARGET_BOOTSTRAP: bootstrap,
       HYBRIDGE_TRACE_FILE: traceFile,
       HYBRIDGE_TRACE_RATIO: "1",
     };
@@ -159,45 +185,118 @@ test("both sides count the same posts", async () => {
   client.close();
 });
 
-test("equal sides reconcile; one altered, missing, extra or exchanged row does not", async () => {
+async function reconcile(rangeSize = 10n, sinceMs = 0n): Promise<ReconcileResponse> {
   const client = createClient(ReconcileServiceClient, gateway.address);
-  const reconcile = () =>
-    callUnary(
-      client.reconcile.bind(client),
-      { topic: "", rangeSize: 10n },
-      { deadlineMs: 120_000 },
-    );
+  const request = { topic: "", rangeSize, sinceMs };
+  try {
+    return await callUnary(client.reconcile.bind(client), request, { deadlineMs: 120_000 });
+  } finally {
+    client.close();
+  }
+}
+
+/** What a reconciliation finds after a change of Redshift, by source offset. */
+async function differencesAfter(sqls: readonly string[], undo: readonly string[]) {
+  await redshift.transaction(sqls, { signal });
+  const found = await reconcile(1n);
+  await redshift.transaction(undo, { signal });
+  assert.equal(found.reconciled, false, sqls.join("; "));
+  assert.equal(found.verdict, Verdict.DIFFERENT);
+  return found.differences.map(({ partition, firstOffset }) => `${partition}/${firstOffset}`);
+}
+
+test("equal sides reconcile, whatever their rows hold and wherever Hive lives", async () => {
   const same = await reconcile();
-  assert.deepEqual(same.differences, []);
-  // Two deletions took two posts; the deletions themselves are rows of both sides.
+  assert.deepEqual([same.differences, same.reasons], [[], []]);
+  // Two deletions took two posts; the deletions themselves are rows of both sides. Behind the rows
+  // the source has a record of an aborted transaction, and its marker.
   assert.deepEqual([same.reconciled, same.internalRows, same.externalRows], [true, 78n, 78n]);
-  assert.equal(same.pendingRows, 0n);
-  const change = async (sqls: readonly string[], undo: readonly string[]) => {
-    await redshift.transaction(sqls, { signal });
-    const { reconciled, differences } = await reconcile();
-    await redshift.transaction(undo, { signal });
-    assert.equal(reconciled, false, sqls.join("; "));
-    return differences.map(({ partition, firstOffset }) => [partition, firstOffset]);
-  };
-  const set = (offset: number, md5: string) =>
-    `UPDATE hybridge.tweets SET raw_md5 = ${md5} WHERE kafka_partition = 1 AND kafka_offset = ${offset}`;
-  const at = (offset: number) =>
-    `(SELECT raw_md5 FROM hybridge.tweets_copy WHERE kafka_partition = 1 AND kafka_offset = ${offset})`;
+  assert.deepEqual([same.verdict, same.pendingRows], [Verdict.EQUAL, 0n]);
+  const [first] = same.partitions;
+  assert.deepEqual([first?.sourceEnd, first?.comparedTo, first?.mirroredEnd], [44n, 42n, 42n]);
+});
+
+test("one altered, missing, extra or exchanged row is a difference, and so is any column", async () => {
   await redshift.transaction(
     ["CREATE TABLE hybridge.tweets_copy AS SELECT * FROM hybridge.tweets"],
     { signal },
   );
-  const original = set(15, at(15));
-  assert.deepEqual(await change([set(15, "'x'")], [original]), [[1, 10n]]);
-  const exchanged = await change([set(15, at(16)), set(16, at(15))], [original, set(16, at(16))]);
-  assert.deepEqual(exchanged, [[1, 10n]]);
-  const where = "WHERE kafka_partition = 0 AND kafka_offset = 35";
-  const insert = `INSERT INTO hybridge.tweets SELECT * FROM hybridge.tweets_copy ${where}`;
-  const remove = `DELETE FROM hybridge.tweets ${where}`;
-  assert.deepEqual(await change([remove], [insert]), [[0, 30n]]);
-  assert.deepEqual(await change([insert], [remove, insert]), [[0, 30n]]);
-  assert.equal((await reconcile()).reconciled, true);
-  client.close();
+  const undo = [
+    "DELETE FROM hybridge.tweets",
+    "INSERT INTO hybridge.tweets SELECT * FROM hybridge.tweets_copy",
+  ];
+  const where = (offset: number) => `WHERE kafka_partition = 1 AND kafka_offset = ${offset + 1}`;
+  const set = (offset: number, column: string, value: string) =>
+    `UPDATE hybridge.tweets SET ${column} = ${value} ${where(offset)}`;
+  const copy = (offset: number) => `(SELECT raw_md5 FROM hybridge.tweets_copy ${where(offset)})`;
+  const others: Record<string, string> = {
+    text: "'another'",
+    long: "123456789",
+    timestamp: "TIMESTAMP '2026-11-23 09:00:00.001'",
+    boolean: "NOT COALESCE(possibly_sensitive, FALSE)",
+  };
+  // Each column in a row of its own.
+  const columnsOfARow = columns.filter(
+    ({ name }) => !/^(kafka_(topic|partition|offset)|landed_at|raw)$/.test(name),
+  );
+  const altered = columnsOfARow.map(({ name, kind }, at) => set(at + 1, name, others[kind] ?? ""));
+  const found = await differencesAfter(
+    [
+      ...altered,
+      set(32, "raw_md5", copy(33)),
+      set(33, "raw_md5", copy(32)),
+      `DELETE FROM hybridge.tweets ${where(34)}`,
+      `INSERT INTO hybridge.tweets SELECT * FROM hybridge.tweets_copy ${where(35)}`,
+      // The empty text is not NULL, nor the sign that stands for it.
+      `UPDATE hybridge.tweets SET lang = NULL ${where(36)}`,
+      `UPDATE hybridge.tweets SET author_name = CASE WHEN author_name IS NULL THEN '' END ${where(37)}`,
+      "INSERT INTO hybridge.tweets SELECT 'hybrid', 7, 1, " +
+        `${redshiftColumnNames().slice(3).join(", ")} FROM hybridge.tweets_copy ${where(1)}`,
+    ],
+    undo,
+  );
+  assert.deepEqual(found, [
+    ...columnsOfARow.map((_, at) => `1/${at + 1}`),
+    ...[32, 33, 34, 35, 36, 37].map((offset) => `1/${offset}`),
+    // A partition that the source has not.
+    "7/-1",
+  ]);
+});
+
+test("what a side lacks is told with its age, and never called reconciled", async () => {
+  await setVisible(hive, [sourceEnd, 35n], signal);
+  await produceUnfollowed(bootstrap, 5, signal);
+  const behind = await reconcile();
+  await setVisible(hive, [sourceEnd, sourceEnd], signal);
+  // The deletion in partition 1 is applied in Redshift, and Hive does not show it yet.
+  assert.deepEqual([behind.differences, behind.comparedEqual], [[], true]);
+  assert.deepEqual([behind.reconciled, behind.verdict], [false, Verdict.INCOMPLETE]);
+  const [, one, two] = behind.partitions;
+  const since = BigInt(producedMs);
+  assert.deepEqual(one?.internalLack, {
+    records: 7n,
+    exact: true,
+    sinceMs: since + 35_000n,
+    sinceKnown: true,
+  });
+  assert.equal(one.externalLack?.records, 0n);
+  const all = { records: 5n, exact: true, sinceMs: since, sinceKnown: true };
+  assert.deepEqual([two?.internalLack, two?.externalLack], [all, all]);
+  assert.deepEqual(
+    behind.reasons.map((reason) => reason.replace(/, the oldest.*/, "")),
+    [
+      "partition 1: Hive lacks 7 records",
+      "partition 2: Hive lacks 5 records",
+      "partition 2: Redshift lacks 5 records",
+    ],
+  );
+});
+
+test("a bound in time compares what is younger, and says that it did no more", async () => {
+  const bounded = await reconcile(10n, BigInt(Date.UTC(2026, 0, 1)));
+  assert.deepEqual([bounded.comparedEqual, bounded.verdict], [true, Verdict.INCOMPLETE]);
+  assert.ok(bounded.internalRows > 0n && bounded.internalRows < 78n);
+  assert.match(bounded.reasons.join(), /only rows since 2026-01-01/);
 });
 
 test("one trace goes from the caller into the engine", async (context) => {

@@ -7,7 +7,6 @@ import {
   type ExecuteResponse,
   type Value,
 } from "@hybridge/proto/hybridge/query/v1/query_service";
-import { ReconcileServiceClient } from "@hybridge/proto/hybridge/reconcile/v1/reconcile_service";
 import { Side, TweetServiceClient } from "@hybridge/proto/hybridge/tweets/v1/tweet_service";
 import {
   callServerStream,
@@ -19,9 +18,7 @@ import {
 } from "@hybridge/rpc";
 import { guardEngine } from "../src/engine.ts";
 import { engineHealth } from "../src/health.ts";
-import type { ReconcileSources } from "../src/reconcile.ts";
 import { queryService } from "../src/rpc/query-service.ts";
-import { reconcileService } from "../src/rpc/reconcile-service.ts";
 import { tweetService } from "../src/rpc/tweet-service.ts";
 import {
   column,
@@ -37,7 +34,6 @@ import {
 const tables = {
   hive: "hybridge.tweets",
   redshift: "hybridge.tweets",
-  redshiftDeletions: "hybridge.tweets_deletions",
 };
 const one: Answer = () => Promise.resolve(rowsOf([[1n]]));
 
@@ -46,7 +42,6 @@ interface Setup {
   readonly redshift?: Answer;
   readonly limits?: Partial<{ rowsMax: number; bytesMax: number; batchBytes: number }>;
   readonly msMax?: number;
-  readonly sources?: Partial<ReconcileSources>;
 }
 
 /** A gateway on fake engines, and clients for it. */
@@ -56,28 +51,15 @@ async function gateway(setup: Setup) {
   const emit = () => undefined;
   const health = engineHealth([hive.target, redshift.target], emit);
   const guarded = [hive, redshift].map(({ target }) => guardEngine(target, 2, health, emit));
-  const [hiveGuarded, redshiftGuarded] = guarded;
-  assert.ok(hiveGuarded && redshiftGuarded);
   const engines = new Map(guarded.map((each) => [each.engine, each]));
   const limits = { rowsMax: 1_000_000, bytesMax: 1e9, batchBytes: 65_536, ...setup.limits };
   const time = { msMax: setup.msMax ?? 60_000 };
-  const ends = () => ({ position: () => Promise.resolve(100n) });
-  const sources: ReconcileSources = {
-    hive: hiveGuarded,
-    redshift: redshiftGuarded,
-    positions: () =>
-      Promise.resolve(new Map([[0, [{ sourceOffset: 0n, targetOffset: 0n, count: 100n }]]])),
-    internalEnds: ends,
-    externalEnds: ends,
-    ...setup.sources,
-  };
   const server = await startRpcServer({
     config: readConfig(rpcSettings, {}),
     emit,
     services: [
       queryService({ engines, limits, time, health }),
       tweetService({ engines, time, tables }),
-      reconcileService({ sources, time, tables, topic: "hybrid" }),
     ],
   });
   const query = createClient(QueryServiceClient, server.address);
@@ -333,52 +315,4 @@ test("posts are counted on the side that was asked for", async () => {
     failsWith("INVALID_ARGUMENT", "SQL_PARAMETER"),
   );
   client.close();
-});
-
-test("both sides are compared, and a difference is told by its range", async () => {
-  let external = "700";
-  const setup = {
-    hive: () =>
-      Promise.resolve(
-        rowsOf([
-          [0n, 0n, 100n, "700"],
-          [0n, -1n, 3n, "9"],
-        ]),
-      ),
-    redshift: ({ sql }: { sql: string }) =>
-      Promise.resolve(
-        rowsOf([
-          /FROM hybridge.tweets_deletions WHERE/.test(sql) ? [0n] : [0n, 0n, 100n, external],
-        ]),
-      ),
-  };
-  await using it = await gateway(setup);
-  const client = createClient(ReconcileServiceClient, it.address);
-  const ask = (topic: string) =>
-    callUnary(client.reconcile.bind(client), { topic, rangeSize: 0n }, { deadlineMs: 5_000 });
-  const same = await ask("");
-  assert.deepEqual(
-    [same.reconciled, same.internalRows, same.externalRows, same.pendingRows],
-    [true, 100n, 100n, 3n],
-  );
-  external = "701";
-  const different = await ask("hybrid");
-  assert.equal(different.reconciled, false);
-  assert.deepEqual(
-    different.differences.map(({ partition, firstOffset, lastOffset }) => [
-      partition,
-      firstOffset,
-      lastOffset,
-    ]),
-    [[0, 0n, 99n]],
-  );
-  await assert.rejects(ask("a'b"), failsWith("INVALID_ARGUMENT", "SQL_PARAMETER"));
-  client.close();
-  await using nothing = await gateway({ sources: { positions: () => Promise.resolve(new Map()) } });
-  const other = createClient(ReconcileServiceClient, nothing.address);
-  await assert.rejects(
-    callUnary(other.reconcile.bind(other), { topic: "", rangeSize: 0n }, { deadlineMs: 5_000 }),
-    failsWith("UNAVAILABLE", "NOTHING_MIRRORED"),
-  );
-  other.close();
 });

@@ -134,6 +134,30 @@ export function hiveCatalog(options: HiveCatalogOptions): Catalog {
   };
 }
 
+/**
+ * How far the partitions of a topic are visible in a table that hiveCatalog keeps, as of one
+ * reading; undefined when there is no such table.
+ *
+ * @param table as SQL names it
+ */
+export async function readVisibleEnds(
+  hive: Hive,
+  table: string,
+  signal: AbortSignal,
+): Promise<((at: TopicPartition) => bigint | undefined) | undefined> {
+  try {
+    const rows = await runText(hive, `SHOW TBLPROPERTIES ${table}`, signal);
+    const properties = new Map(rows.map(([name, value]) => [name, value ?? ""]));
+    return (at) => {
+      const value = properties.get(positionKey(at));
+      return value === undefined ? undefined : positionOf(value, table);
+    };
+  } catch (error) {
+    if (error instanceof HiveStatementError && GONE.has(error.failure.vendorCode)) return undefined;
+    throw error;
+  }
+}
+
 function positionKey({ topic, partition }: TopicPartition): string {
   const short =
     topic.length <= TOPIC_IN_KEY_MAX ? topic : createHash("sha256").update(topic).digest("hex");

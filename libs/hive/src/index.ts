@@ -9,7 +9,7 @@ export type {
   HiveValues,
   HiveValueType,
 } from "./api.ts";
-export { hiveCatalog, type HiveCatalogOptions } from "./catalog.ts";
+export { hiveCatalog, readVisibleEnds, type HiveCatalogOptions } from "./catalog.ts";
 export {
   HiveLoginError,
   HiveProtocolError,

@@ -410,6 +410,17 @@ export async function endsOf(
   signal: AbortSignal,
   committedOnly = true,
 ): Promise<Map<number, bigint>> {
+  return await offsetsAt(cluster, topic, "latest", signal, committedOnly);
+}
+
+/** As endsOf, for any place that ListOffsets knows. */
+export async function offsetsAt(
+  cluster: Cluster,
+  topic: string,
+  place: keyof typeof listOffsetsAt,
+  signal: AbortSignal,
+  committedOnly = true,
+): Promise<Map<number, bigint>> {
   const known = cluster.known(topic) ?? (await cluster.topic(topic, signal));
   const byLeader = Map.groupBy(known.partitions, ({ leader }) => leader);
   const ends = new Map<number, bigint>();
@@ -418,7 +429,7 @@ export async function endsOf(
     const answers = await cluster.askLeader(
       { topic, partition: numbers[0] ?? 0 },
       listOffsetsApi,
-      () => writeListOffsets(topic, numbers, listOffsetsAt.latest, committedOnly),
+      () => writeListOffsets(topic, numbers, listOffsetsAt[place], committedOnly),
       readListOffsets,
       signal,
     );

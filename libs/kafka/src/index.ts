@@ -8,7 +8,9 @@ export {
   RecordTooLargeError,
   UnknownTopicError,
 } from "./errors.ts";
-export { readPositions } from "./positions.ts";
+export { countRanges, type CountedRange, type OffsetRange } from "./count-ranges.ts";
+export { describeLog, type LogRange, type TopicLog } from "./describe-log.ts";
+export { readPositions, type MirroredPartition } from "./positions.ts";
 export { openReader } from "./reader.ts";
 export { clusterOptions, clusterSettings } from "./settings.ts";
 export { commitHint, ensureTopic, partitionCount, readOffsets } from "./topics.ts";

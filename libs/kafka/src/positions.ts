@@ -188,16 +188,24 @@ export class StoredPositions {
   }
 }
 
+/** Where the records of one partition stand in the target. */
+export interface MirroredPartition {
+  /** Without gaps, in the order of the source. */
+  readonly runs: readonly PositionRun[];
+  /** Of the topic that they were read from: a topic made anew has another one. */
+  readonly sourceTopicId: string;
+}
+
 /**
- * Where the records of a mirrored topic stand in the target: by partition, runs without gaps in
- * the order of the source. Runs of topics that were deleted and created again are left out.
+ * Where the records of a mirrored topic stand in the target, by partition. Runs of topics that
+ * were deleted and created again are left out, as soon as the new topic has some.
  */
 export async function readPositions(
   target: ClusterOptions,
   sourceTopic: string,
   signal: AbortSignal,
-): Promise<ReadonlyMap<number, readonly PositionRun[]>> {
-  const runs = new Map<number, PositionRun[]>();
+): Promise<ReadonlyMap<number, MirroredPartition>> {
+  const mirrored = new Map<number, { runs: PositionRun[]; sourceTopicId: string }>();
   const named = await withCluster(target, signal, async (cluster) => {
     const stored = new StoredPositions(cluster);
     await stored.readOn(signal);
@@ -212,15 +220,16 @@ export async function readPositions(
     return isOfLast && !entry.isDeadLetter;
   });
   for (const entry of mine.sort((a, b) => compare(a.sourceOffset, b.sourceOffset))) {
-    const list = runs.get(entry.partition) ?? [];
-    runs.set(entry.partition, list);
-    list.push({
+    const { partition, sourceTopicId } = entry;
+    const known = mirrored.get(partition) ?? { runs: [], sourceTopicId };
+    mirrored.set(partition, known);
+    known.runs.push({
       sourceOffset: entry.sourceOffset,
       targetOffset: entry.targetOffset,
       count: entry.count,
     });
   }
-  return runs;
+  return mirrored;
 }
 
 function compare(a: bigint, b: bigint): number {

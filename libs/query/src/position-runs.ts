@@ -39,3 +39,11 @@ export function sourceEndOf(runs: readonly PositionRun[], targetEnd: bigint): bi
 export function compareOffsets(a: bigint, b: bigint): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
+
+/** Source offsets below `end` that stand in runs: as many records were mirrored. */
+export function countBelow(runs: readonly PositionRun[], end: bigint): bigint {
+  return runs.reduce((sum, { sourceOffset, count }) => {
+    const below = end - sourceOffset;
+    return sum + (below <= 0n ? 0n : below < count ? below : count);
+  }, 0n);
+}

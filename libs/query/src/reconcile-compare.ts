@@ -1,4 +1,5 @@
-import { pendingRange, strangeRange, type ReconcilePlan } from "./reconcile-plan.ts";
+import { compareOffsets } from "./position-runs.ts";
+import { placeless, type ComparedPartition, type Selection } from "./reconcile-selection.ts";
 
 /** One row of a side's answer; see ReconcilePlan. */
 export interface RangeSum {
@@ -8,10 +9,18 @@ export interface RangeSum {
   readonly checksum: bigint;
 }
 
+/** What both sides answered. */
+export interface Answers {
+  readonly internal: readonly RangeSum[];
+  /** Of the internal rows, those that a deletion follows: the external side has removed them. */
+  readonly deleted: readonly RangeSum[];
+  readonly external: readonly RangeSum[];
+}
+
 /** A range on which the sides disagree; offsets are the source's, inclusive. */
 export interface RangeDifference {
   readonly partition: number;
-  /** -1, as `last`, for rows of the external side that no record of the source has. */
+  /** -1, as `last`, for rows that no record of the source has. */
   readonly first: bigint;
   readonly last: bigint;
   readonly internalRows: bigint;
@@ -20,16 +29,22 @@ export interface RangeDifference {
   readonly externalChecksum: string;
 }
 
-export interface Reconciliation {
-  readonly reconciled: boolean;
-  /** Rows that were compared. */
-  readonly internalRows: bigint;
-  readonly externalRows: bigint;
-  readonly ranges: number;
+/** Rows of one side in one partition. */
+export interface SideRows {
+  /** Within the compared offsets, deleted posts included. */
+  readonly landed: bigint;
+  /** Of those, what is compared: without deleted posts. */
+  readonly compared: bigint;
+  readonly pending: bigint;
+  readonly unplaced: bigint;
+  readonly younger: bigint;
+  readonly forgotten: bigint;
+}
+
+export interface Comparison {
   readonly differences: readonly RangeDifference[];
-  /** Rows that the other side need not hold yet. */
-  readonly internalPending: bigint;
-  readonly externalPending: bigint;
+  readonly internal: ReadonlyMap<number, SideRows>;
+  readonly external: ReadonlyMap<number, SideRows>;
 }
 
 interface Sum {
@@ -38,64 +53,89 @@ interface Sum {
 }
 
 /** Compares what both sides answered to a plan's statements. */
-export function compareSides(
-  plan: ReconcilePlan,
-  internal: readonly RangeSum[],
-  external: readonly RangeSum[],
-): Reconciliation {
-  const left = sumsOf(internal);
-  const right = sumsOf(external);
+export function compareSides(selection: Selection, answers: Answers): Comparison {
+  const negative = answers.deleted.map((sum) => ({
+    ...sum,
+    rows: -sum.rows,
+    checksum: -sum.checksum,
+  }));
+  const left = sumsOf([...answers.internal, ...negative]);
+  const right = sumsOf(answers.external);
+  const partitions = new Map(selection.partitions.map((each) => [each.partition, each]));
   const differences: RangeDifference[] = [];
-  for (const key of [...new Set([...left.ranges.keys(), ...right.ranges.keys()])]) {
-    const a = left.ranges.get(key) ?? none;
-    const b = right.ranges.get(key) ?? none;
-    if (a.rows !== b.rows || a.checksum !== b.checksum)
-      differences.push(differenceOf(plan, key, a, b));
+  for (const key of new Set([...left.keys(), ...right.keys()])) {
+    const a = left.get(key) ?? none;
+    const b = right.get(key) ?? none;
+    if (a.rows === b.rows && a.checksum === b.checksum) continue;
+    const [partition, range] = placeOf(key);
+    differences.push(differenceOf(partitions.get(partition), [partition, range], selection, a, b));
   }
-  differences.sort((a, b) => a.partition - b.partition || Number(a.first - b.first));
+  differences.sort((a, b) => a.partition - b.partition || compareOffsets(a.first, b.first));
   return {
-    reconciled: differences.length === 0,
-    internalRows: left.rows,
-    externalRows: right.rows,
-    ranges: plan.ranges,
     differences,
-    internalPending: left.pending,
-    externalPending: right.pending,
+    internal: rowsOf(answers.internal, answers.deleted),
+    external: rowsOf(answers.external, []),
   };
 }
 
 const none: Sum = { rows: 0n, checksum: 0n };
 
-function sumsOf(rows: readonly RangeSum[]) {
-  const ranges = new Map<string, Sum>();
-  let compared = 0n;
-  let pending = 0n;
-  for (const row of rows) {
-    if (row.range === pendingRange) {
-      pending += row.rows;
-      continue;
-    }
-    compared += row.rows;
-    const key = `${row.partition}/${row.range}`;
-    const sum = ranges.get(key) ?? { rows: 0n, checksum: 0n };
-    sum.rows += row.rows;
-    sum.checksum += row.checksum;
-    ranges.set(key, sum);
+/** By partition and range; without those rows that are only counted. */
+function sumsOf(rows: readonly RangeSum[]): Map<string, Sum> {
+  const sums = new Map<string, Sum>();
+  for (const { partition, range, rows: count, checksum } of rows) {
+    if (range < 0n && range !== placeless.strange) continue;
+    const key = `${partition}/${range}`;
+    const sum = sums.get(key) ?? { rows: 0n, checksum: 0n };
+    sums.set(key, { rows: sum.rows + count, checksum: sum.checksum + checksum });
   }
-  return { ranges, rows: compared, pending };
+  return sums;
 }
 
-function differenceOf(plan: ReconcilePlan, key: string, a: Sum, b: Sum): RangeDifference {
+function placeOf(key: string): [partition: number, range: bigint] {
   const [partition = "", range = ""] = key.split("/");
-  const first = BigInt(range);
-  const end = plan.partitions.find((each) => String(each.partition) === partition)?.end ?? 0n;
-  const full = first + plan.rangeSize;
-  const last = (full < end ? full : end) - 1n;
-  const isStrange = first === strangeRange;
+  return [Number(partition), BigInt(range)];
+}
+
+function rowsOf(
+  sums: readonly RangeSum[],
+  deleted: readonly RangeSum[],
+): ReadonlyMap<number, SideRows> {
+  const gone = Map.groupBy(deleted, ({ partition }) => partition);
+  const byPartition = Map.groupBy(sums, ({ partition }) => partition);
+  return new Map(
+    [...byPartition].map(([partition, own]) => [partition, countsOf(own, gone.get(partition))]),
+  );
+}
+
+function countsOf(own: readonly RangeSum[], deleted: readonly RangeSum[] = []): SideRows {
+  const count = (is: (range: bigint) => boolean, of = own) =>
+    of.reduce((sum, { range, rows }) => (is(range) ? sum + rows : sum), 0n);
+  const landed = count((range) => range >= 0n || range === placeless.strange);
   return {
-    partition: Number(partition),
-    first: isStrange ? -1n : first,
-    last: isStrange ? -1n : last,
+    landed,
+    compared: landed - count(() => true, deleted),
+    pending: count((range) => range === placeless.pending),
+    unplaced: count((range) => range === placeless.unplaced),
+    younger: count((range) => range === placeless.younger),
+    forgotten: count((range) => range === placeless.forgotten),
+  };
+}
+
+function differenceOf(
+  compared: ComparedPartition | undefined,
+  [partition, range]: readonly [number, bigint],
+  { rangeSize }: Selection,
+  a: Sum,
+  b: Sum,
+): RangeDifference {
+  const end = compared?.end ?? 0n;
+  const full = range + rangeSize;
+  const isStrange = range === placeless.strange;
+  return {
+    partition,
+    first: isStrange ? -1n : range,
+    last: isStrange ? -1n : (full < end ? full : end) - 1n,
     internalRows: a.rows,
     externalRows: b.rows,
     internalChecksum: String(a.checksum),

@@ -65,7 +65,7 @@ async function askAndReconcile(
     await attempt("reconciliation", async () => {
       const { reconcile } = services.clients();
       const method = reconcile.reconcile.bind(reconcile);
-      const request = { topic: plan.topic, rangeSize: 0n };
+      const request = { topic: plan.topic, rangeSize: 0n, sinceMs: 0n };
       const answer = await callUnary(method, request, { deadlineMs: 120_000, signal });
       const at = new Date().toISOString().slice(11, 19);
       view.say(`${at} ${describeReconciliation(answer)}`);

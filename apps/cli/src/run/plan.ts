@@ -101,6 +101,7 @@ export function serviceEnvironments(
     "query-gateway": {
       ...hive,
       ...redshift,
+      HYBRIDGE_SOURCE_BOOTSTRAP: cloud.source,
       HYBRIDGE_TARGET_BOOTSTRAP: cloud.target,
     },
   };

@@ -42,7 +42,7 @@ export async function readBack(options: ReadBackOptions): Promise<Counts> {
   const hive = await countAndIds(options, "hive", "tweets");
   const redshift = await countAndIds(options, "redshift", "hybridge.tweets");
   const s3 = await countLandedRows({ endpoint: cloud.s3, bucket, signal });
-  const request = { topic, rangeSize: 0n };
+  const request = { topic, rangeSize: 0n, sinceMs: 0n };
   const answer = await callUnary(reconcile.reconcile.bind(reconcile), request, call);
   return {
     ingested: Number(status.total),
@@ -52,7 +52,7 @@ export async function readBack(options: ReadBackOptions): Promise<Counts> {
     s3,
     redshift: redshift.rows,
     distinctIds: hive.ids === redshift.ids ? hive.ids : -1,
-    reconciled: answer.reconciled && answer.pendingRows === 0n,
+    reconciled: answer.reconciled,
   };
 }
 

@@ -1,5 +1,8 @@
 import type { QueryServiceClient } from "@hybridge/proto/hybridge/query/v1/query_service";
-import type { ReconcileResponse } from "@hybridge/proto/hybridge/reconcile/v1/reconcile_service";
+import type {
+  Lack,
+  ReconcileResponse,
+} from "@hybridge/proto/hybridge/reconcile/v1/reconcile_service";
 import { executeQuery } from "../query-client.ts";
 import { formatCount, renderTable } from "../table.ts";
 
@@ -38,20 +41,45 @@ export async function answerSamples(
   return blocks.join("\n\n");
 }
 
-/** One line about a reconciliation, and a line for each of the first ranges that differ. */
+/** Reasons and ranges that are shown; the gateway has all. */
+const LINES_MAX = 10;
+
+/**
+ * One line about a reconciliation; behind it what each side lacks, the first ranges that differ and
+ * the first reasons. It says no more than was compared.
+ */
 export function describeReconciliation(answer: ReconcileResponse): string {
-  const pending =
-    answer.pendingRows > 0n ? `, ${formatCount(answer.pendingRows)} rows on their way` : "";
-  if (answer.reconciled) {
-    const rows = formatCount(answer.externalRows);
-    return `Reconciled: HDFS and Redshift hold the same ${rows} rows${pending}`;
+  const rows = formatCount(answer.externalRows);
+  if (answer.reconciled) return `Reconciled: HDFS and Redshift hold the same ${rows} rows`;
+  if (answer.differences.length > 0) {
+    const ranges = answer.differences.map((range) => {
+      const place = `partition ${range.partition}, offsets ${range.firstOffset}-${range.lastOffset}`;
+      return `${place}: HDFS ${range.internalRows} rows, Redshift ${range.externalRows} rows`;
+    });
+    const headline = `NOT reconciled: ${ranges.length} ranges of source offsets differ`;
+    return linesOf(headline, [...ranges.slice(0, LINES_MAX), ...answer.reasons]);
   }
-  const ranges = answer.differences.slice(0, 10).map((range) => {
-    const place = `partition ${range.partition}, offsets ${range.firstOffset}-${range.lastOffset}`;
-    return `  ${place}: HDFS ${range.internalRows} rows, Redshift ${range.externalRows} rows`;
-  });
-  const count = answer.differences.length;
-  return [`NOT reconciled: ${count} ranges of source offsets differ${pending}`, ...ranges].join(
-    "\n",
-  );
+  const lacks = [
+    lackOf("Hive", answer.internalLack),
+    lackOf("Redshift", answer.externalLack),
+  ].filter((text) => text !== undefined);
+  const headline = answer.comparedEqual
+    ? `The ${rows} rows that both sides show are the same`
+    : "NOT reconciled";
+  if (lacks.length === 0)
+    return linesOf(`${headline}; not everything was compared`, answer.reasons);
+  return `${headline}; ${lacks.join(", ")}`;
+}
+
+function linesOf(headline: string, lines: readonly string[]): string {
+  return [headline, ...lines.slice(0, LINES_MAX).map((line) => `  ${line}`)].join("\n");
+}
+
+function lackOf(side: string, lack: Lack | undefined): string | undefined {
+  if (lack === undefined || lack.records === 0n) return undefined;
+  const most = lack.exact ? "" : "up to ";
+  const since = lack.sinceKnown
+    ? ` since ${new Date(Number(lack.sinceMs)).toISOString().slice(0, 19)}Z`
+    : "";
+  return `${side} lacks ${most}${formatCount(lack.records)}${since}`;
 }
