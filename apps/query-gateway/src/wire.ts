@@ -1,7 +1,7 @@
 import type { Emit } from "@hybridge/core";
 import { openHive, readVisibleEnds, type Hive, type HiveOptions } from "@hybridge/hive";
 import { clusterOptions, countRanges, describeLog, readPositions } from "@hybridge/kafka";
-import { openRedshift, type RedshiftOptions } from "@hybridge/redshift";
+import { openRedshift, redshiftTables, type RedshiftOptions } from "@hybridge/redshift";
 import { startRpcServer } from "@hybridge/rpc";
 import type { QueryGatewayConfig } from "./config.ts";
 import { guardEngine, type GuardedEngine } from "./engine.ts";
@@ -34,11 +34,12 @@ export async function wireQueryGateway(
   const engines = new Map([hiveGuarded, redshiftGuarded].map((each) => [each.engine, each]));
   const time = { msMax: config.HYBRIDGE_QUERY_MS_MAX };
   const database = config.HYBRIDGE_HIVE_DATABASE;
+  const loaded = redshiftTables({ schema: "hybridge", table: "tweets" });
   const tables = {
     hive: `${database}.tweets`,
-    redshift: "hybridge.tweets",
-    redshiftDeletions: "hybridge.tweets_deletions",
-    redshiftLoads: "hybridge.tweets_loads",
+    redshift: loaded.posts,
+    redshiftDeletions: loaded.deletions,
+    redshiftLoads: loaded.loads,
   };
   const limits = {
     rowsMax: config.HYBRIDGE_QUERY_ROWS_MAX,

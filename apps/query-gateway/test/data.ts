@@ -128,7 +128,15 @@ export async function fillRedshift(redshift: Redshift, signal: AbortSignal): Pro
     });
     return `INSERT INTO ${table} (${names.join(", ")}) VALUES ${values.join(", ")}`;
   };
-  const kept = ["kafka_topic", "kafka_partition", "kafka_offset", "id", "kafka_timestamp", "event_time", "raw_md5"];
+  const kept = [
+    "kafka_topic",
+    "kafka_partition",
+    "kafka_offset",
+    "id",
+    "kafka_timestamp",
+    "event_time",
+    "raw_md5",
+  ];
   const posts = rows.filter(({ id }) => !deleted.has(id));
   const deletions = rows.filter(({ op }) => op === "delete");
   await redshift.transaction(

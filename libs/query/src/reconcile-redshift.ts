@@ -1,5 +1,12 @@
 import { compareOffsets } from "./position-runs.ts";
-import { deletionText, digestOf, postText, quoteName, timeOf, timestampText } from "./reconcile-digest.ts";
+import {
+  deletionText,
+  digestOf,
+  postText,
+  quoteName,
+  timeOf,
+  timestampText,
+} from "./reconcile-digest.ts";
 import { placeless, type ComparedPartition, type Selection } from "./reconcile-selection.ts";
 
 /**
