@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { startHiveStage, type HiveStage } from "./hive-stage.ts";
+import { prepareSql } from "@hybridge/query";
+import { authorization, documentedGrants } from "./grants.ts";
+import { clientOf, shown, startHiveStage, type HiveStage } from "./hive-stage.ts";
 import { runGuardOracle } from "./oracle.ts";
 import { startRedshiftStage, type RedshiftStage } from "./redshift-stage.ts";
 import { describeReport } from "./report.ts";
@@ -120,4 +122,83 @@ test("the watches over Redshift see each kind of harm, when it is done around th
   await sees("insert", /^endpoint u: new: 7/);
   const leaked = await redshift.around("select ('/secret'::text).pg_read_file");
   assert.ok(leaked.includes(CANARY), leaked);
+});
+
+/** Runs statements of which each must be refused for want of a right. */
+async function allRefused(statements: readonly string[], run: (sql: string) => Promise<unknown>) {
+  for (const sql of statements) {
+    await assert.rejects(run(sql), /permission denied|not allowed|disallowed|must be owner/i, sql);
+  }
+}
+
+test("with the documented grants Hive lets the gateway's user read, and refuses all else", async () => {
+  await using server = await hive.restarted(authorization);
+  await using admin = clientOf(server);
+  await shown(
+    admin,
+    "create external table hybridge.tweets (id bigint) partitioned by (dt string)",
+  );
+  await shown(admin, "insert into hybridge.tweets partition (dt = 'a') values (1)");
+  for (const sql of await documentedGrants("Hive")) await shown(admin, sql);
+  await using gateway = clientOf(server, "hybridge_gateway");
+  for (const sql of [
+    "select 1",
+    "select count(*), max(id) from hybridge.tweets",
+    "show partitions hybridge.tweets",
+    "describe formatted hybridge.tweets",
+  ]) {
+    await shown(gateway, (await prepareSql("hive", sql)).sql);
+  }
+  const refused = [
+    "insert into hybridge.tweets partition (dt = 'a') values (2)",
+    "insert overwrite directory '/refused' select 1",
+    "create table hybridge.refused (a int)",
+    "create view hybridge.refused as select 1",
+    "drop table hybridge.tweets",
+    "alter table hybridge.tweets add partition (dt = 'refused')",
+    "create temporary function refused as 'org.apache.hadoop.hive.ql.udf.UDFLength'",
+    "create temporary macro refused(x int) x + 1",
+    "select transform(id) using 'cat' from hybridge.tweets",
+    "select reflect('java.lang.System', 'getProperty', 'user.home')",
+    "dfs -ls /",
+    "add jar /refused.jar",
+    "grant select on table hybridge.tweets to user other",
+    "select * from hybridge.t",
+  ];
+  await allRefused(refused, (sql) => shown(gateway, sql));
+});
+
+test("with the documented grants a PostgreSQL lets the gateway's user read, and refuses all else", async () => {
+  const { around } = redshift;
+  await around("create user hybridge_loader");
+  await around("alter schema hybridge owner to hybridge_loader");
+  for (const sql of await documentedGrants("Redshift")) {
+    // PostgreSQL has neither this way to say that there is no password, nor Redshift's database.
+    await around(sql.replace(" PASSWORD DISABLE", "").replace("DATABASE dev", "DATABASE postgres"));
+  }
+  await around("set role hybridge_loader");
+  await around("create table hybridge.later as select 1 as id");
+  await around("set role hybridge_gateway");
+  const refused = [
+    "insert into hybridge.u values (1)",
+    "update hybridge.u set id = 1",
+    "delete from hybridge.u",
+    "truncate hybridge.u",
+    "drop table hybridge.u",
+    "alter table hybridge.u add column a int",
+    "create table hybridge.refused (a int)",
+    "create table public.refused (a int)",
+    "create temp table refused (a int)",
+    "create schema refused",
+    "create function public.refused() returns int language sql as 'select 1'",
+    "select pg_read_file('/secret')",
+  ];
+  try {
+    for (const table of ["t", "u", "later"]) {
+      await around((await prepareSql("redshift", `select count(*) from hybridge.${table}`)).sql);
+    }
+    await allRefused(refused, around);
+  } finally {
+    await around("reset role");
+  }
 });

@@ -14,7 +14,9 @@ export interface HiveStage extends Stage {
   readonly server: Hive;
   readonly targets: Targets;
   /** Runs a statement around the guard; its rows as text. */
-  around(sql: string, session?: number): Promise<string>;
+  readonly around: (sql: string, session?: number) => Promise<string>;
+  /** The same Hive with further properties, when the first one has been stopped. */
+  readonly restarted: (site: Readonly<Record<string, string>>) => Promise<Hive>;
 }
 
 const SESSIONS = 3;
@@ -49,6 +51,11 @@ export async function startHiveStage(signal: AbortSignal): Promise<HiveStage> {
     run: (prepared, session) => attempt(clientAt(clients, session), prepared.sql),
     look: () => look({ server, hdfs, processes, targets, clients }),
     around: (sql, session = 0) => shown(clientAt(clients, session), sql),
+    async restarted(site) {
+      await Promise.all(clients.map((client) => client[Symbol.asyncDispose]()));
+      await server.stop();
+      return await startHive({ dir: join(dir, "hive"), hdfs: hdfs.addresses, site, signal });
+    },
     async [Symbol.asyncDispose]() {
       await Promise.all(clients.map((client) => client[Symbol.asyncDispose]()));
       await server.stop();

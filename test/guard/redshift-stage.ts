@@ -16,9 +16,9 @@ import { CANARY } from "./statement.ts";
  */
 export interface RedshiftStage extends Stage {
   /** Runs a statement on the PostgreSQL, around the guard; its rows as text. */
-  around(sql: string): Promise<string>;
+  readonly around: (sql: string) => Promise<string>;
   /** The same on the endpoint. */
-  aroundEndpoint(sql: string): Promise<string>;
+  readonly aroundEndpoint: (sql: string) => Promise<string>;
 }
 
 const STATEMENT_MS = 60_000;
