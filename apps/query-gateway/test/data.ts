@@ -28,13 +28,17 @@ export const runs: readonly PositionRun[] = [
   { sourceOffset: 32n, targetOffset: 33n, count: 10n },
 ];
 
-/** The rows of partitions 0 and 1; the last of each partition deletes the first. */
+/**
+ * The rows of partitions 0 and 1; the last of each partition deletes the first, and the one before
+ * it in partition 1 a post of partition 0.
+ */
 export const rows: readonly Row[] = [0, 1].flatMap((partition) =>
-  runs.flatMap((run, index) =>
+  runs.flatMap((run) =>
     Array.from({ length: Number(run.count) }, (_, at): Row => {
       const offset = run.sourceOffset + BigInt(at);
-      const isDeletion = index === 1 && at === 9;
-      const id = isDeletion ? `p${partition}-0` : `p${partition}-${offset}`;
+      const isForeign = partition === 1 && offset === 40n;
+      const isDeletion = isForeign || offset === 41n;
+      const id = isForeign ? "p0-6" : isDeletion ? `p${partition}-0` : `p${partition}-${offset}`;
       return {
         partition,
         offset,
@@ -59,6 +63,7 @@ function typedRow(row: Row): Record<string, Value> {
   const index = partition * 100 + Number(offset);
   return {
     ...valuesOf(index),
+    ...timesOf(row),
     kafka_topic: "hybrid",
     kafka_partition: partition,
     kafka_offset: offset,
@@ -68,6 +73,15 @@ function typedRow(row: Row): Record<string, Value> {
     hashtags: '["Tag_1"]',
     raw_md5: createHash("md5").update(`${partition}/${offset}`).digest("hex"),
   };
+}
+
+/** A deletion of another partition follows a post by time, of which either record has one. */
+function timesOf({ id, op }: Row): Record<string, Value> {
+  if (id !== "p0-6") return {};
+  // A record's time that is none: in seconds, taken for milliseconds.
+  if (op === "upsert")
+    return { kafka_timestamp: "1970-01-21 00:00:00", event_time: "2026-11-23 09:00:00" };
+  return { kafka_timestamp: "2026-11-23 09:00:00", event_time: "2026-11-22 09:00:00" };
 }
 
 async function run(engine: Hive | Redshift, sql: string, signal: AbortSignal): Promise<void> {
