@@ -30,11 +30,16 @@ export interface ResultBatch {
 export interface Result {
   readonly columns: readonly ResultColumn[];
   readonly batches: AsyncIterable<ResultBatch>;
+  /** Rows that may be sent of it, where the engine carries fewer than it was asked for. */
+  readonly rowsMax?: number;
 }
 
 export interface StatementOptions {
   readonly signal: AbortSignal;
+  /** The engine ends the statement after that time. */
   readonly timeoutMs: number;
+  /** Rows that are wanted: the engine may stop at one more. */
+  readonly rowsMax?: number;
   readonly onStarted: (statementId: string) => void;
 }
 
@@ -42,6 +47,8 @@ export interface StatementOptions {
 export interface QueryEngine {
   readonly engine: Engine;
   readonly address: string;
+  /** Each statement costs money, by the minute: nobody looks whether it is there. */
+  readonly billedByUse: boolean;
   execute(prepared: PreparedSql, options: StatementOptions): Promise<Result>;
 }
 
@@ -56,6 +63,7 @@ export interface GuardedEngine {
 export interface QueryLimits {
   readonly signal: AbortSignal;
   readonly timeoutMs: number;
+  readonly rowsMax?: number;
 }
 
 /** Told how statements went, for GetStatus. */
@@ -107,7 +115,7 @@ export function guardEngine(
 async function start(
   target: QueryEngine,
   prepared: PreparedSql,
-  { signal, timeoutMs }: QueryLimits,
+  { signal, timeoutMs, rowsMax }: QueryLimits,
   watch: EngineWatch,
 ): Promise<Result> {
   const { engine, address } = target;
@@ -125,6 +133,7 @@ async function start(
           {
             signal,
             timeoutMs: timeoutMs + MARGIN_MS,
+            ...(rowsMax === undefined ? {} : { rowsMax }),
             onStarted: (id) => span.setAttribute("hybridge.statement.id", id),
           },
         ),

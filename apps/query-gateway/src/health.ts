@@ -4,8 +4,9 @@ import type { EngineWatch, QueryEngine } from "./engine.ts";
 
 export interface EngineState {
   readonly engine: Engine;
+  /** As the gateway last saw it. One that is billed by use counts as reachable until it is asked. */
   readonly reachable: boolean;
-  /** Why it is not; empty when it is. */
+  /** Why it is not, or that nobody asked yet; else empty. */
   readonly reason: string;
 }
 
@@ -13,12 +14,16 @@ export interface EngineState {
 export interface EngineHealth extends EngineWatch {
   states(): readonly EngineState[];
   counts(): { readonly queries: number; readonly failed: number };
-  /** Looks at engines that nobody has used for a while, until the signal is aborted. */
+  /**
+   * Looks at engines that nobody has used for a while, until the signal is aborted. Those that are
+   * billed by use are left alone: a look every 15 s would keep a serverless workgroup billed all day.
+   */
   watch(signal: AbortSignal): Promise<void>;
 }
 
-/** Before the first look. */
+/** Before the first look, and before the first query of an engine that is not looked at. */
 const UNKNOWN = "not looked at yet";
+const UNASKED = "not asked yet";
 
 const LOOK_MS = 15_000;
 const LOOK_AGAIN_MS = 2_000;
@@ -30,8 +35,8 @@ export function engineHealth(
   clock: Clock = systemClock,
 ): EngineHealth {
   const states = new Map<Engine, EngineState>();
-  for (const { engine } of engines) {
-    states.set(engine, { engine, reachable: false, reason: UNKNOWN });
+  for (const { engine, billedByUse } of engines) {
+    states.set(engine, { engine, reachable: billedByUse, reason: billedByUse ? UNASKED : UNKNOWN });
   }
   const usedAt = new Map<Engine, number>();
   let queries = 0;
@@ -87,7 +92,8 @@ export function engineHealth(
       noteError(engine, error);
     },
     async watch(signal) {
-      await Promise.all(engines.map((target) => watchOne(target, signal)));
+      const watched = engines.filter(({ billedByUse }) => !billedByUse);
+      await Promise.all(watched.map((target) => watchOne(target, signal)));
     },
   };
 }

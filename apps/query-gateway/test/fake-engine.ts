@@ -19,6 +19,7 @@ export function fakeEngine(engine: Engine, answer: Answer) {
   const target: QueryEngine = {
     engine,
     address: "fake:1",
+    billedByUse: engine === "redshift",
     async execute(prepared, options) {
       seen.push(prepared.sql);
       options.signal.addEventListener("abort", () => aborted.push(prepared.sql), { once: true });

@@ -36,3 +36,28 @@ test("each change of an engine is told once, and looking finds it without querie
   assert.deepEqual(health.states(), [{ engine: "hive", reachable: true, reason: "" }]);
   assert.deepEqual(health.counts(), { queries: 0, failed: 0 });
 });
+
+test("nobody asks Redshift in a day without callers; a call tells how it is", async () => {
+  const controller = new AbortController();
+  const { target, seen } = fakeEngine("redshift", () => Promise.resolve(rowsOf([[1n]])));
+  const hive = fakeEngine("hive", () => Promise.resolve(rowsOf([[1n]])));
+  let nowMs = 0;
+  const clock = {
+    now: () => nowMs,
+    sleep: (ms: number) => {
+      nowMs += ms;
+      if (nowMs >= 24 * 3_600_000) controller.abort();
+      return Promise.resolve();
+    },
+  };
+  const health = engineHealth([target, hive.target], () => undefined, clock);
+  await health.watch(controller.signal);
+  assert.deepEqual(seen, []);
+  assert.ok(hive.seen.length > 0);
+  const redshift = () => health.states().find(({ engine }) => engine === "redshift");
+  assert.deepEqual(redshift(), { engine: "redshift", reachable: true, reason: "not asked yet" });
+  health.failed("redshift", new UnavailableError("refused"));
+  assert.deepEqual(redshift(), { engine: "redshift", reachable: false, reason: "refused" });
+  health.succeeded("redshift");
+  assert.deepEqual(redshift(), { engine: "redshift", reachable: true, reason: "" });
+});

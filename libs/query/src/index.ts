@@ -1,5 +1,6 @@
 export { countTweetsSql, type TweetFilter } from "./count-tweets.ts";
 export { SqlParameterError, SqlRefusedError } from "./errors.ts";
+export { limitRows } from "./limit-rows.ts";
 export type { Parameters, ParameterValue } from "./parameters.ts";
 export type { PositionRun } from "./position-runs.ts";
 export { prepareSql, type PreparedSql } from "./prepare.ts";

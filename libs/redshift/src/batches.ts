@@ -1,6 +1,7 @@
 import type { RedshiftBatch, RedshiftResult } from "./api.ts";
-import { batchOf, columnOf, type ColumnMetadata } from "./columns.ts";
-import { requestError } from "./failures.ts";
+import { batchOf, columnOf, type ColumnMetadata, type Field } from "./columns.ts";
+import { RedshiftRowSizeError } from "./errors.ts";
+import { requestError, ROW_ADVICE } from "./failures.ts";
 import { readResultPage, type ResultPage } from "./result-pages.ts";
 import { within, type Connection } from "./statement.ts";
 
@@ -46,12 +47,39 @@ async function readPage(
   token: string | undefined,
   signal: AbortSignal,
 ): Promise<ResultPage> {
-  try {
-    return await readResultPage(client, statementId, token, within(signal, timeouts.answerMs));
-  } catch (error) {
+  const attempted = `${address}: read the result of statement ${statementId}`;
+  const page = await readResultPage(
+    client,
+    statementId,
+    token,
+    within(signal, timeouts.answerMs),
+  ).catch((error: unknown) => {
     signal.throwIfAborted();
-    throw requestError(`${address}: read the result of statement ${statementId}`, error);
+    throw requestError(attempted, error);
+  });
+  for (const row of page.rows) {
+    const bytes = bytesOf(row);
+    if (bytes <= ROW_BYTES_MAX) continue;
+    const message = `${attempted}: a row has ${bytes} bytes. ${ROW_ADVICE}`;
+    throw new RedshiftRowSizeError(message, { id: statementId }, "");
   }
+  return page;
+}
+
+/** Bytes of a row that AWS carries; other services of the Data API may carry more, to nobody's use. */
+const ROW_BYTES_MAX = 65_536;
+
+function bytesOf(row: readonly Field[]): number {
+  let characters = 0;
+  for (const { stringValue = "", blobValue = "" } of row) {
+    characters += stringValue.length + blobValue.length;
+  }
+  // A UTF-16 unit is three bytes of UTF-8 at most.
+  if (characters * 3 + row.length * 8 <= ROW_BYTES_MAX) return 0;
+  return row.reduce((bytes, { stringValue, blobValue }) => {
+    if (blobValue !== undefined) return bytes + Buffer.byteLength(blobValue, "base64");
+    return bytes + (stringValue === undefined ? 8 : Buffer.byteLength(stringValue));
+  }, 0);
 }
 
 async function* none(): AsyncGenerator<RedshiftBatch> {

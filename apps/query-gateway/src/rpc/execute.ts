@@ -36,9 +36,11 @@ export async function* answerExecute(
   const prepared = await prepareSql(engine.engine, request.sql, parametersOf(request));
   const limits = { ...options.limits, rowsMax: rowsMaxOf(request, options.limits) };
   const tally: Tally = { rows: 0, bytes: 0, truncated: false };
-  for await (const result of engine.query(prepared, limitsOf(call, options.time))) {
+  const bounds = { ...limitsOf(call, options.time), rowsMax: limits.rowsMax };
+  for await (const result of engine.query(prepared, bounds)) {
     yield { part: { $case: "schema", schema: { columns: result.columns.map(columnOf) } } };
-    for await (const part of cutBatches(result.batches, limits, tally)) {
+    const rowsMax = Math.min(limits.rowsMax, result.rowsMax ?? limits.rowsMax);
+    for await (const part of cutBatches(result.batches, { ...limits, rowsMax }, tally)) {
       yield { part: { $case: "batch", batch: batchOf(part) } };
     }
   }
