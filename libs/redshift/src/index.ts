@@ -28,3 +28,9 @@ export {
 } from "./errors.ts";
 export { openRedshift } from "./open-redshift.ts";
 export { redshiftTables, type RedshiftTables, type TableNames } from "./names.ts";
+export {
+  redshiftNames,
+  redshiftOptions,
+  redshiftSettings,
+  type RedshiftConfig,
+} from "./settings.ts";

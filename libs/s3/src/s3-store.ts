@@ -19,6 +19,8 @@ export interface S3Folder {
   readonly bucket: string;
   /** Without slashes at its ends; empty for the whole bucket. */
   readonly prefix: string;
+  /** What objects are encrypted with when they are written; default: what the bucket says. */
+  readonly encryption?: { readonly sse: "AES256" | "aws:kms"; readonly kmsKeyId?: string };
 }
 
 /** User metadata of every landed file: what Hybridge read when it wrote it. */
@@ -38,6 +40,7 @@ export function s3Blobs(s3: S3, folder: S3Folder): BlobStore {
   const { client, address } = s3;
   const { bucket } = folder;
   const keyOf = (name: string) => (folder.prefix === "" ? name : `${folder.prefix}/${name}`);
+  const encrypted = encryptionOf(folder);
   const locationOf = (name: string) => `s3://${bucket}/${keyOf(name)}`;
   const call = async <T>(
     verb: string,
@@ -57,7 +60,7 @@ export function s3Blobs(s3: S3, folder: S3Folder): BlobStore {
     scheme: "s3",
     locationOf,
     create: (name, bytes, signal) =>
-      call("write", name, signal, (target) => put(client, { ...target, Body: bytes }, signal)),
+      call("write", name, signal, (target) => put(client, { ...target, ...encrypted, Body: bytes }, signal)),
     createFromFile: (name, file, signal) =>
       call("write", name, signal, async (target) => {
         const body = createReadStream(file.localPath, { highWaterMark: 262_144 });
@@ -66,6 +69,7 @@ export function s3Blobs(s3: S3, folder: S3Folder): BlobStore {
             client,
             {
               ...target,
+              ...encrypted,
               Body: body,
               ContentLength: file.bytes,
               // S3 compares it with what arrived.
@@ -85,6 +89,15 @@ export function s3Blobs(s3: S3, folder: S3Folder): BlobStore {
       call("list", `${name}/`, signal, ({ Bucket, Key }) =>
         list(client, Bucket, Key, after, signal),
       ),
+  };
+}
+
+function encryptionOf({ encryption }: S3Folder): Partial<PutObjectCommandInput> {
+  if (encryption === undefined) return {};
+  const { sse, kmsKeyId } = encryption;
+  return {
+    ServerSideEncryption: sse,
+    ...(kmsKeyId === undefined ? {} : { SSEKMSKeyId: kmsKeyId }),
   };
 }
 
