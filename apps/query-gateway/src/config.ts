@@ -1,5 +1,6 @@
 import { readConfig, setting, type Config, type Settings } from "@hybridge/core";
 import { clusterSettings } from "@hybridge/kafka";
+import { redshiftSettings } from "@hybridge/redshift";
 import { rpcSettings } from "@hybridge/rpc";
 import { tracingSettings } from "@hybridge/tracing";
 import { z } from "zod";
@@ -29,27 +30,7 @@ export const settings = {
     secret: true,
     doc: "password of that user, where HiveServer2 asks for one",
   },
-  HYBRIDGE_REDSHIFT_ENDPOINT: {
-    schema: setting.url().optional(),
-    doc: "URL of a Redshift Data API other than AWS's own, such as the local endpoint",
-  },
-  HYBRIDGE_REDSHIFT_REGION: { schema: setting.text("us-east-1"), doc: "region of Redshift" },
-  HYBRIDGE_REDSHIFT_WORKGROUP: {
-    schema: setting.text("hybridge"),
-    doc: "Redshift Serverless workgroup; not looked at when a cluster is given",
-  },
-  HYBRIDGE_REDSHIFT_CLUSTER: {
-    schema: setting.optional(),
-    doc: "identifier of a provisioned Redshift cluster",
-  },
-  HYBRIDGE_REDSHIFT_DB_USER: {
-    schema: setting.optional(),
-    doc: "with a cluster: the database user to act as; give it rights to read only",
-  },
-  HYBRIDGE_REDSHIFT_DATABASE: {
-    schema: setting.text("dev"),
-    doc: "database of the table hybridge.tweets",
-  },
+  ...redshiftSettings,
   ...clusterSettings("HYBRIDGE_SOURCE", "the source cluster"),
   HYBRIDGE_SOURCE_BOOTSTRAP: {
     schema: setting.bootstrap().optional(),

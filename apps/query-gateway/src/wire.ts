@@ -1,7 +1,7 @@
 import type { Emit } from "@hybridge/core";
 import { openHive, readVisibleEnds, type Hive, type HiveOptions } from "@hybridge/hive";
 import { clusterOptions, countRanges, describeLog, readPositions } from "@hybridge/kafka";
-import { openRedshift, redshiftTables, type RedshiftOptions } from "@hybridge/redshift";
+import { openRedshift, redshiftNames, redshiftOptions, redshiftTables } from "@hybridge/redshift";
 import { startRpcServer } from "@hybridge/rpc";
 import type { QueryGatewayConfig } from "./config.ts";
 import { guardEngine, type GuardedEngine } from "./engine.ts";
@@ -24,7 +24,7 @@ export async function wireQueryGateway(
 ): Promise<QueryGateway> {
   await using opened = new AsyncDisposableStack();
   const hive = opened.use(openHive(hiveOptions(config, emit)));
-  const redshift = opened.use(openRedshift(redshiftOptions(config, emit)));
+  const redshift = opened.use(openRedshift({ ...redshiftOptions(config, "us-east-1"), emit }));
   const targets = [hiveEngine(hive), redshiftEngine(redshift)] as const;
   const health = engineHealth(targets, emit);
   const [hiveGuarded, redshiftGuarded] = [guard(targets[0]), guard(targets[1])];
@@ -34,7 +34,7 @@ export async function wireQueryGateway(
   const engines = new Map([hiveGuarded, redshiftGuarded].map((each) => [each.engine, each]));
   const time = { msMax: config.HYBRIDGE_QUERY_MS_MAX };
   const database = config.HYBRIDGE_HIVE_DATABASE;
-  const loaded = redshiftTables({ schema: "hybridge", table: "tweets" });
+  const loaded = redshiftTables(redshiftNames(config));
   const tables = {
     hive: `${database}.tweets`,
     redshift: loaded.posts,
@@ -117,19 +117,6 @@ function hiveOptions(config: QueryGatewayConfig, emit: Emit): HiveOptions {
     database: config.HYBRIDGE_HIVE_DATABASE,
     // One more than callers may have, for looking whether it is there.
     sessionsMax: config.HYBRIDGE_QUERY_CONCURRENT_MAX + 1,
-    emit,
-  };
-}
-
-function redshiftOptions(config: QueryGatewayConfig, emit: Emit): RedshiftOptions {
-  const cluster = config.HYBRIDGE_REDSHIFT_CLUSTER;
-  return {
-    region: config.HYBRIDGE_REDSHIFT_REGION,
-    database: config.HYBRIDGE_REDSHIFT_DATABASE,
-    ...given("endpoint", config.HYBRIDGE_REDSHIFT_ENDPOINT),
-    ...(cluster === undefined
-      ? { workgroup: config.HYBRIDGE_REDSHIFT_WORKGROUP }
-      : { cluster, ...given("dbUser", config.HYBRIDGE_REDSHIFT_DB_USER) }),
     emit,
   };
 }

@@ -1,8 +1,8 @@
 import type { Emit } from "@hybridge/core";
 import { clusterOptions } from "@hybridge/kafka";
 import { parquetEncoder } from "@hybridge/parquet";
-import { openRedshift, redshiftCatalog } from "@hybridge/redshift";
-import { openS3, s3Blobs, s3LandingStore, withBucket } from "@hybridge/s3";
+import { openRedshift, redshiftCatalog, redshiftNames, redshiftOptions } from "@hybridge/redshift";
+import { openS3, s3Blobs, s3Folder, s3LandingStore, s3Options, withBucket } from "@hybridge/s3";
 import { runWarehouse } from "@hybridge/warehouse";
 import type { WarehouseExternalConfig } from "./config.ts";
 
@@ -12,18 +12,11 @@ export async function runWarehouseExternal(
   emit: Emit,
   signal: AbortSignal,
 ): Promise<void> {
-  const bucket = config.HYBRIDGE_S3_BUCKET;
-  const folder = { bucket, prefix: config.HYBRIDGE_S3_PREFIX ?? "" };
-  await using s3 = openS3({
-    region: config.HYBRIDGE_S3_REGION,
-    ...given("endpoint", config.HYBRIDGE_S3_ENDPOINT),
-  });
+  const folder = s3Folder(config);
+  await using s3 = openS3(s3Options(config));
   await using redshift = openRedshift({
-    region: config.HYBRIDGE_S3_REGION,
-    database: config.HYBRIDGE_REDSHIFT_DATABASE,
+    ...redshiftOptions(config, config.HYBRIDGE_S3_REGION),
     emit,
-    ...warehouseOf(config),
-    ...given("endpoint", config.HYBRIDGE_REDSHIFT_ENDPOINT),
   });
   // Snappy: COPY's support of zstd inside Parquet is not documented.
   await using encoder = await parquetEncoder({
@@ -36,23 +29,17 @@ export async function runWarehouseExternal(
     config,
     cluster: clusterOptions(config, "HYBRIDGE_TARGET", "hybridge-warehouse-external"),
     registerIntervalMs: config.HYBRIDGE_LOAD_INTERVAL_MS,
-    store: withBucket(s3, bucket, s3LandingStore(s3, folder)),
+    store: withBucket(s3, folder.bucket, s3LandingStore(s3, folder)),
     catalog: redshiftCatalog({
       redshift,
       blobs: s3Blobs(s3, folder),
+      ...redshiftNames(config),
       ...given("iamRole", config.HYBRIDGE_REDSHIFT_IAM_ROLE),
     }),
     encoder,
     emit,
   } as const;
   await runWarehouse(options, signal);
-}
-
-/** A cluster with its user, or a workgroup: the Data API takes one of the two. */
-function warehouseOf(config: WarehouseExternalConfig) {
-  const cluster = config.HYBRIDGE_REDSHIFT_CLUSTER;
-  if (cluster === undefined) return { workgroup: config.HYBRIDGE_REDSHIFT_WORKGROUP };
-  return { cluster, ...given("dbUser", config.HYBRIDGE_REDSHIFT_DB_USER) };
 }
 
 /** An option that is there only when it has a value. */

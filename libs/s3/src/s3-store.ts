@@ -60,7 +60,9 @@ export function s3Blobs(s3: S3, folder: S3Folder): BlobStore {
     scheme: "s3",
     locationOf,
     create: (name, bytes, signal) =>
-      call("write", name, signal, (target) => put(client, { ...target, ...encrypted, Body: bytes }, signal)),
+      call("write", name, signal, (target) =>
+        put(client, { ...target, ...encrypted, Body: bytes }, signal),
+      ),
     createFromFile: (name, file, signal) =>
       call("write", name, signal, async (target) => {
         const body = createReadStream(file.localPath, { highWaterMark: 262_144 });
