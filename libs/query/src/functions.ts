@@ -11,7 +11,7 @@ const BOTH = `
   dateadd datediff day decode degrees dense_rank e encode exp extract first_value floor
   format_number from_unixtime greatest grouping if ifnull initcap instr isnull lag last_day
   last_value lcase lead least left length levenshtein listagg ln locate log log10 log2 lower lpad
-  ltrim max md5 median mid min minute mod month months_between next_day ntile nullif nvl nvl2
+  ltrim max md5 median mid min minute mod month months_between next_day nth_value ntile nullif nvl nvl2
   octet_length overlay percent_rank percentile_cont percentile_disc pi pmod position pow power
   quarter quote_literal radians rand rank regexp_count regexp_instr regexp_like regexp_replace
   regexp_substr repeat replace reverse right round row_number rpad rtrim second session_user sha
@@ -48,7 +48,7 @@ const HIVE_TYPES = `
 const HIVE_FAMILIES = /^(?:ds_(?:cpc|freq|hll|kll|quantile|theta|tuple)|st)_[a-z0-9_]+$/;
 
 const REDSHIFT = `
-  array_concat array_flatten array_length bit_length bpcharcmp btrim bttext_pattern_cmp charindex
+  array_concat array_flatten array_length array_to_string bit_length bpcharcmp btrim bttext_pattern_cmp charindex
   checksum collate convert_timezone current_aws_account current_namespace current_setting
   current_user_id date_cmp
   date_cmp_timestamp date_cmp_timestamptz date_part_year dexp dlog1 dlog10 farmhash64 farmfingerprint64 fnv_hash from_hex from_varbyte func_sha1 get_array_length

@@ -108,7 +108,18 @@ function guardShow(tokens: readonly Token[]): void {
         SHOWS.map((words) => words.join(" ").toUpperCase()).join(", "),
     );
   }
-  guardNames(tokens, catalogDialect);
+  guardNames(withoutProperty(tokens), catalogDialect);
+}
+
+/** SHOW TBLPROPERTIES t ('name'): what is in the parentheses is a string and nothing else. */
+function withoutProperty(tokens: readonly Token[]): readonly Token[] {
+  const [open, name, close] = tokens.slice(-3);
+  const hasProperty =
+    wordOf(tokens[1]) === "tblproperties" &&
+    isSymbol(open, "(") &&
+    name?.kind === "string" &&
+    isSymbol(close, ")");
+  return hasProperty ? tokens.slice(0, -3) : tokens;
 }
 
 /** DESCRIBE [FORMATTED] t PARTITION (dt = '...') column. */
