@@ -13,14 +13,19 @@ import {
   type S3,
 } from "@hybridge/local";
 import { openRedshift, type Redshift } from "@hybridge/redshift";
-import { startWarehouse, writePosts, type Written } from "@hybridge/warehouse/testing";
+import {
+  startWarehouse,
+  writeHostile,
+  writePosts,
+  type Written,
+} from "@hybridge/warehouse/testing";
 import { deadLettersInS3, rowsInRedshift, rowsInS3 } from "./read-back.ts";
 
 const signal = new AbortController().signal;
 const APP = "warehouse-external";
 const BUCKET = "landed";
 const credentials = { accessKeyId: "test", secretAccessKey: "test" };
-const written: Written = { rows: [], bad: [] };
+const written: Written = { rows: [], gone: [], bad: [] };
 const stack = new AsyncDisposableStack();
 let directory: string;
 let kafka: Kafka;
@@ -71,7 +76,11 @@ async function landAll(): Promise<void> {
     const isDone = partitions.every((one) => {
       return one.lag === 0n && one.queryableOffset === one.landedOffset;
     });
-    return state === "RUNNING" && end >= written.rows.length + written.bad.length && isDone;
+    return (
+      state === "RUNNING" &&
+      end >= written.rows.length + written.gone.length + written.bad.length &&
+      isDone
+    );
   });
   service.kill("SIGTERM");
   assert.deepEqual(await service.ended, { code: 0, signal: null });
@@ -80,13 +89,15 @@ async function landAll(): Promise<void> {
 /** The oracle: what lies in S3, and what Redshift says, is what was written, each once. */
 async function assertAllLanded(): Promise<void> {
   const scratch = await mkdtemp(join(directory, "scratch-"));
-  assert.deepEqual(await rowsInS3(objects, BUCKET, scratch), written.rows.toSorted());
+  const rows = [...written.rows, ...written.gone].sort();
+  assert.deepEqual(await rowsInS3(objects, BUCKET, scratch), rows);
   assert.deepEqual(await deadLettersInS3(objects, BUCKET), written.bad.toSorted());
   assert.deepEqual(await rowsInRedshift(warehouse, signal), written.rows.toSorted());
 }
 
 test("makes the bucket, lands and loads what is in the topic, and stops at SIGTERM", async () => {
   await writePosts(cluster(), written, 250, signal);
+  await writeHostile(cluster(), written, signal);
   await landAll();
   await assertAllLanded();
 });

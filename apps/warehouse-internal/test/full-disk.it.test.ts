@@ -55,7 +55,7 @@ test("a full disk is named, and landing goes on when there is room again", async
   await using hdfs = await startHdfs({ dir: join(directory, "hdfs"), dataDir, blockBytes });
   await using client = openWebHdfs({ url: hdfs.addresses.webhdfs, user: userInfo().username });
   const cluster = { bootstrap: kafka.addresses.bootstrap, clientId: "test" };
-  const written: Written = { rows: [], bad: [] };
+  const written: Written = { rows: [], gone: [], bad: [] };
   await writePosts(cluster, written, 100, signal);
   await using service = startWarehouse("warehouse-internal", {
     HYBRIDGE_SOURCE_BOOTSTRAP: kafka.addresses.bootstrap,

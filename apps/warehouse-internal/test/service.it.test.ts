@@ -13,12 +13,18 @@ import {
   type Hive as LocalHive,
   type Kafka,
 } from "@hybridge/local";
-import { startWarehouse, TRACEPARENT, writePosts, type Written } from "@hybridge/warehouse/testing";
+import {
+  startWarehouse,
+  TRACEPARENT,
+  writeHostile,
+  writePosts,
+  type Written,
+} from "@hybridge/warehouse/testing";
 import { deadLettersInHdfs, rowsInHdfs } from "./read-back.ts";
 
 const signal = new AbortController().signal;
 const FOLDER = "/hybridge-test";
-const written: Written = { rows: [], bad: [] };
+const written: Written = { rows: [], gone: [], bad: [] };
 let directory: string;
 let kafka: Kafka;
 let hdfs: Hdfs;
@@ -71,12 +77,13 @@ async function landAll(): Promise<void> {
   assert.deepEqual(await service.ended, { code: 0, signal: null });
 }
 
-/** The oracle: what lies in HDFS, and what Hive says, is what was written, each once. */
+/** The oracle: what lies in HDFS, and what Hive says, is what was written, each once, history and all. */
 async function assertAllLanded(): Promise<void> {
   const scratch = await mkdtemp(join(directory, "scratch-"));
-  assert.deepEqual(await rowsInHdfs(client, FOLDER, scratch, signal), written.rows.toSorted());
+  const rows = [...written.rows, ...written.gone].sort();
+  assert.deepEqual(await rowsInHdfs(client, FOLDER, scratch, signal), rows);
   assert.deepEqual(await deadLettersInHdfs(client, FOLDER, signal), written.bad.toSorted());
-  assert.deepEqual(await rowsInHive(), written.rows.toSorted());
+  assert.deepEqual(await rowsInHive(), rows);
 }
 
 async function rowsInHive(): Promise<string[]> {
@@ -108,6 +115,7 @@ async function countInHive(engine: Hive): Promise<bigint | undefined> {
 
 test("lands and registers what is in the topic, and stops at SIGTERM", async () => {
   await writePosts(cluster(), written, 250, signal);
+  await writeHostile(cluster(), written, signal);
   await landAll();
   await assertAllLanded();
 });
@@ -176,7 +184,7 @@ test("components that go away while it runs are waited for", async () => {
   await writePosts(cluster(), written, 30, signal);
   const isDone = (one: { lag: bigint; queryableOffset: bigint; landedOffset: bigint }) =>
     one.lag === 0n && one.queryableOffset === one.landedOffset;
-  const count = () => written.rows.length + written.bad.length;
+  const count = () => written.rows.length + written.gone.length + written.bad.length;
   await service.until(({ state, partitions }) => {
     const end = partitions.reduce((sum, one) => sum + Number(one.endOffset), 0);
     return state === "RUNNING" && end >= count() && partitions.every(isDone);

@@ -8,9 +8,13 @@ const EPOCH = Date.UTC(2026, 10, 23, 9, 59, 58);
 /** A trace that its producer recorded, so that landing adds to it. */
 export const TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-/** What was written to Kafka: `partition/offset md5 of the value`; bad records apart. */
+/**
+ * What was written to Kafka: `partition/offset md5 of the value`; apart from them bad records, and
+ * deletions with what they delete, which files keep and Redshift does not.
+ */
 export interface Written {
   readonly rows: string[];
+  readonly gone: string[];
   readonly bad: string[];
 }
 
@@ -30,7 +34,7 @@ export async function writePosts(
     signal,
     compression: "lz4",
   });
-  const start = written.rows.length + written.bad.length;
+  const start = written.rows.length + written.gone.length + written.bad.length;
   for (let partition = 0; partition < PARTITIONS; partition++) {
     const records = Array.from({ length: count }, (_, index) => {
       const post = postAt(1, start + partition * count + index, EPOCH);
