@@ -5,13 +5,29 @@ export interface ClusterOptions {
   /** `host:port[,host:port...]` */
   readonly bootstrap: string;
   readonly clientId: string;
-  /** Present: TLS, with these options over Node's own. */
-  readonly tls?: ConnectionOptions;
-  readonly sasl?: {
-    readonly mechanism: "PLAIN" | "SCRAM-SHA-256" | "SCRAM-SHA-512";
-    readonly username: string;
-    readonly password: string;
-  };
+  /**
+   * Present: TLS, with these options over Node's own. A function is asked at each connection, so
+   * that certificates may change while the process runs.
+   */
+  readonly tls?: ConnectionOptions | (() => ConnectionOptions);
+  readonly sasl?: SaslOptions;
+}
+
+export type SaslOptions = PasswordLogin | TokenLogin;
+
+export interface PasswordLogin {
+  readonly mechanism: "PLAIN" | "SCRAM-SHA-256" | "SCRAM-SHA-512";
+  readonly username: string;
+  /** Text, or what is asked for it at each login, such as a Secret of core. */
+  readonly password: string | { value(): string };
+}
+
+export interface TokenLogin {
+  readonly mechanism: "OAUTHBEARER";
+  /** A token that is good for a while; asked for before each login and each renewal. */
+  readonly token: (signal: AbortSignal) => Promise<string>;
+  /** SASL extensions (KIP-342). */
+  readonly extensions?: Readonly<Record<string, string>>;
 }
 
 /** Header names repeat and keep their order in Kafka. */

@@ -58,7 +58,13 @@ export class UnsupportedBrokerError extends HybridgeError {
 /** The broker refused the credentials or the mechanism. */
 export class AuthenticationError extends HybridgeError {
   readonly code = "KAFKA_AUTHENTICATION";
-  readonly retry = "never";
+  /** "backoff" for credentials that were accepted before; see wire/login.ts. */
+  readonly retry: Retry;
+
+  constructor(message: string, options: ErrorOptions & { readonly retry?: Retry } = {}) {
+    super(message, options);
+    this.retry = options.retry ?? "never";
+  }
 }
 
 /** A topic or partition does not exist (yet). */

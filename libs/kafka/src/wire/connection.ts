@@ -1,6 +1,6 @@
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import type { ClusterOptions } from "../api.ts";
+import type { ClusterOptions, SaslOptions } from "../api.ts";
 import {
   ConnectionLostError,
   MalformedError,
@@ -10,8 +10,8 @@ import {
 import { readApiVersions, writeApiVersions, type VersionRange } from "./api-versions.ts";
 import type { FramePool } from "./frame-pool.ts";
 import { FrameAssembler } from "./frames.ts";
+import { Login } from "./login.ts";
 import { ProtocolReader } from "./reader.ts";
-import { authenticate } from "./sasl.ts";
 import { ProtocolWriter } from "./writer.ts";
 
 /** One request of the protocol, in the one version that this client speaks. */
@@ -31,6 +31,11 @@ export interface ConnectOptions {
   readonly connectTimeoutMs?: number;
   /** Where large frames come from; whoever gets one gives it back, or does not. */
   readonly frames?: FramePool;
+}
+
+interface RequestOptions {
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
 }
 
 interface Pending {
@@ -61,7 +66,7 @@ export class Connection implements AsyncDisposable {
   #failure: Error | undefined;
   #timer: NodeJS.Timeout | undefined;
   #versions: ReadonlyMap<number, VersionRange> = new Map();
-  #reauthentication: NodeJS.Timeout | undefined;
+  #login: Login | undefined;
 
   private constructor(options: ConnectOptions) {
     const { host, port, cluster } = options;
@@ -77,10 +82,11 @@ export class Connection implements AsyncDisposable {
       buffer: () => this.#frames.room(),
       callback: (bytes: number) => this.#onBytes(bytes),
     };
-    this.#socket = cluster.tls
-      ? connectTls({ servername: serverName(host), ...cluster.tls, host, port })
+    const tls = typeof cluster.tls === "function" ? cluster.tls() : cluster.tls;
+    this.#socket = tls
+      ? connectTls({ servername: serverName(host), ...tls, host, port })
       : connectTcp({ host, port, onread, noDelay: true });
-    if (cluster.tls) this.#socket.setNoDelay(true).on("data", (chunk) => this.#onChunk(chunk));
+    if (tls) this.#socket.setNoDelay(true).on("data", (chunk) => this.#onChunk(chunk));
     this.#socket.on("error", (error) => this.#fail(this.#lost("the connection broke", error)));
     this.#socket.on("close", () => this.#fail(this.#lost("the broker closed the connection")));
   }
@@ -93,10 +99,7 @@ export class Connection implements AsyncDisposable {
       await connection.#established(options);
       connection.#versions = await connection.#negotiate(options.signal);
       const { sasl } = options.cluster;
-      if (sasl) {
-        const lifetimeMs = await authenticate(connection, sasl, options.signal);
-        if (lifetimeMs > 0) connection.#reauthenticateAfter(lifetimeMs, options);
-      }
+      if (sasl) await connection.#logIn(sasl, options.signal);
       return connection;
     } catch (error) {
       connection.destroy(error instanceof Error ? error : undefined);
@@ -127,11 +130,12 @@ export class Connection implements AsyncDisposable {
    * Sends a request and resolves with the body of its response, as a view of the received frame
    * that belongs to the caller.
    */
-  request(
-    api: Api,
-    body: ProtocolWriter,
-    options: { readonly timeoutMs?: number; readonly signal?: AbortSignal } = {},
-  ): Promise<ProtocolReader> {
+  request(api: Api, body: ProtocolWriter, options: RequestOptions = {}): Promise<ProtocolReader> {
+    if (!this.#login) return this.#dispatch(api, body, options);
+    return this.#login.pass(() => this.#dispatch(api, body, options), options.signal);
+  }
+
+  #dispatch(api: Api, body: ProtocolWriter, options: RequestOptions): Promise<ProtocolReader> {
     if (this.#failure) return Promise.reject(this.#failure);
     const { signal, timeoutMs = 30_000 } = options;
     if (signal?.aborted) return Promise.reject(signal.reason as Error);
@@ -152,7 +156,7 @@ export class Connection implements AsyncDisposable {
           done(reader);
         };
       }
-      const deadline = Date.now() + timeoutMs;
+      const deadline = performance.now() + timeoutMs;
       this.#pending.push({ api, correlationId, deadline, resolve, reject: settle });
       this.#watch(timeoutMs);
     });
@@ -218,17 +222,18 @@ export class Connection implements AsyncDisposable {
     }
   }
 
-  /** KIP-368: the broker closes connections whose login is older than it allows. */
-  #reauthenticateAfter(lifetimeMs: number, options: ConnectOptions): void {
-    const { sasl } = options.cluster;
-    if (!sasl) return;
-    this.#reauthentication = setTimeout(() => {
-      authenticate(this, sasl, options.signal).then(
-        (next) => this.#reauthenticateAfter(next, options),
-        (error: unknown) => this.destroy(error instanceof Error ? error : undefined),
-      );
-    }, lifetimeMs * 0.8);
-    this.#reauthentication.unref();
+  async #logIn(sasl: SaslOptions, signal: AbortSignal): Promise<void> {
+    const login = new Login(
+      sasl,
+      {
+        address: this.address,
+        request: (api, body, options) => this.#dispatch(api, body, options),
+        fail: (error) => this.#fail(error),
+      },
+      signal,
+    );
+    await login.begin();
+    this.#login = login;
   }
 
   #send(api: Api, correlationId: number, body: ProtocolWriter): void {
@@ -296,7 +301,7 @@ export class Connection implements AsyncDisposable {
       this.#timer = undefined;
       const oldest = this.#pending[this.#head];
       if (!oldest) return;
-      const leftMs = oldest.deadline - Date.now();
+      const leftMs = oldest.deadline - performance.now();
       if (leftMs > 0) this.#watch(leftMs);
       else {
         this.#fail(
@@ -320,11 +325,11 @@ export class Connection implements AsyncDisposable {
     if (this.#failure) return;
     this.#failure = error;
     clearTimeout(this.#timer);
-    clearTimeout(this.#reauthentication);
     this.#socket.destroy();
     const waiting = this.#pending.splice(0).slice(this.#head);
     this.#head = 0;
     for (const pending of waiting) pending.reject(error);
+    this.#login?.end(error);
   }
 }
 
