@@ -68,7 +68,10 @@ export class DeadLetters {
         if (error === errorCode.none || error === errorCode.messageTooLarge) return error;
         if (error === errorCode.recordListTooLarge) return error;
         this.#cluster.forget(this.#topic);
-        throw brokerError(`put a dead letter into ${this.#topic}`, error, answer?.message);
+        throw brokerError(`put a dead letter into ${this.#topic}`, error, answer?.message, {
+          operation: "Write",
+          name: this.#topic,
+        });
       },
       { signal, maxMs: 2_000, tries: 20 },
     );

@@ -91,7 +91,10 @@ export class Discovery {
   async #prepare(topic: TopicMetadata, targetTopic: string, signal: AbortSignal): Promise<boolean> {
     const { source, target } = this.#shared;
     try {
-      if (topic.error !== 0) throw brokerError(`look up topic ${topic.name}`, topic.error);
+      const need = { operation: "Read", name: topic.name } as const;
+      if (topic.error !== 0) {
+        throw brokerError(`look up topic ${topic.name}`, topic.error, null, need);
+      }
       await ensureTarget(source, target, topic, targetTopic, this.#emit, signal);
       this.#refused.delete(topic.name);
       return true;

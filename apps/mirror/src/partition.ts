@@ -386,6 +386,7 @@ export class PartitionMirror implements Shipper {
       `append ${sent.bytes.length} bytes to ${targetTopic}-${partition}`,
       answer.error,
       answer.message,
+      { operation: "Write", name: targetTopic },
     );
     const canBeCut = this.#refusals.learn(sent, answer);
     this.#interrupt?.(canBeCut ? new BeginAgain(error) : error);

@@ -298,7 +298,8 @@ export class Positions {
     );
     if (answer?.error === 0) return;
     this.#cluster.forget(POSITIONS_TOPIC);
-    throw brokerError("write positions", answer?.error ?? -1, answer?.message);
+    const need = { operation: "Write", name: POSITIONS_TOPIC } as const;
+    throw brokerError("write positions", answer?.error ?? -1, answer?.message, need);
   }
 }
 

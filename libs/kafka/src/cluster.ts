@@ -1,6 +1,6 @@
 import { retry } from "@hybridge/core";
 import type { ClusterOptions } from "./api.ts";
-import { ConnectionLostError, UnknownTopicError } from "./errors.ts";
+import { ConnectionLostError, retryUntold, UnknownTopicError } from "./errors.ts";
 import { Connection, type Api } from "./wire/connection.ts";
 import {
   metadataApi,
@@ -60,7 +60,8 @@ export class Cluster implements AsyncDisposable {
   async topic(name: string, signal: AbortSignal): Promise<TopicMetadata> {
     const [topic] = (await this.describe([name], signal)).topics;
     if (!topic || topic.error !== 0) {
-      throw brokerError(`look up topic ${name} at ${this.options.bootstrap}`, topic?.error ?? 3);
+      const attempt = `look up topic ${name} at ${this.options.bootstrap}`;
+      throw brokerError(attempt, topic?.error ?? 3, null, { operation: "Describe", name });
     }
     return topic;
   }
@@ -131,7 +132,9 @@ export class Cluster implements AsyncDisposable {
     const connection = await this.any(signal);
     const body = writeFindCoordinator(kind, key);
     const reader = await connection.request(findCoordinatorApi, body, { signal });
-    const address = readFindCoordinator(reader, `find the ${kind} coordinator of ${key}`);
+    // Describe would do for this answer, but not for what the coordinator is asked then.
+    const need = { operation: kind === "group" ? "Read" : "Write", name: key } as const;
+    const address = readFindCoordinator(reader, `find the ${kind} coordinator of ${key}`, need);
     this.#brokers.set(address.nodeId, address);
     return await this.connection(address.nodeId, "control", signal);
   }
@@ -213,5 +216,5 @@ export async function withCluster<T>(
   tries = 8,
 ): Promise<T> {
   await using cluster = new Cluster(options);
-  return await retry(() => body(cluster), { signal, tries, maxMs: 2_000 });
+  return await retry(() => body(cluster), { signal, tries, maxMs: 2_000, classify: retryUntold });
 }

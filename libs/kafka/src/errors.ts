@@ -1,4 +1,4 @@
-import { HybridgeError, type Retry } from "@hybridge/core";
+import { HybridgeError, retryOf, type Retry } from "@hybridge/core";
 
 /** A broker answered a request with an error code of the protocol. */
 export class BrokerError extends HybridgeError {
@@ -23,6 +23,20 @@ export class BrokerError extends HybridgeError {
     this.kafkaName = kafkaName;
     this.retry = retry;
   }
+}
+
+/**
+ * A right is missing at the cluster. Somebody may grant it while the process runs, so it is tried
+ * again, and told with the name of the right.
+ */
+export class NotAuthorizedError extends HybridgeError {
+  readonly code = "KAFKA_NOT_AUTHORIZED";
+  readonly retry = "backoff";
+}
+
+/** For loops that try again without telling anybody: a missing right goes to a caller who tells it. */
+export function retryUntold(error: unknown): Retry {
+  return error instanceof NotAuthorizedError ? "never" : retryOf(error);
 }
 
 /** A connection could not be opened, or ended while requests were under way. */

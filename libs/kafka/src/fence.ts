@@ -4,7 +4,7 @@ import { BrokerError, FencedError, UnknownTopicError } from "./errors.ts";
 import { offsetAt } from "./fetcher.ts";
 import { fetchPartition } from "./sequential.ts";
 import { batchesOf } from "./wire/batch.ts";
-import { brokerError, errorCode, isStaleMetadata } from "./wire/protocol-errors.ts";
+import { brokerError, errorCode, isStaleMetadata, isTopicRefused } from "./wire/protocol-errors.ts";
 import {
   addPartitionsToTxnApi,
   endTxnApi,
@@ -103,7 +103,7 @@ export class Fencer {
       );
       // The coordinator knows nothing of us any more: the next attempt is one of a newcomer.
       if (FORGOTTEN.has(answer.error)) this.#identity = undefined;
-      check(`take over ${transactionalId}`, answer.error);
+      this.#check(`take over ${transactionalId}`, answer.error);
       return { producerId: answer.producerId, producerEpoch: answer.producerEpoch };
     });
   }
@@ -115,7 +115,7 @@ export class Fencer {
     await askCoordinator(this.#cluster, transactionalId, signal, async (connection) => {
       const add = writeAddPartitionsToTxn(transactionalId, identity, topic, partitions);
       const added = await connection.request(addPartitionsToTxnApi, add, { signal });
-      check(`fence ${topic} for ${transactionalId}`, readAddPartitionsToTxn(added));
+      this.#check(`fence ${topic} for ${transactionalId}`, readAddPartitionsToTxn(added));
     });
     failpoint("kafka.fence.open");
     // Tried again by itself: to add the partitions once more after an end whose answer was an error
@@ -129,8 +129,15 @@ export class Fencer {
     const { transactionalId } = this.#at;
     const end = writeEndTxn(transactionalId, identity, false);
     const ended = await connection.request(endTxnApi, end, { signal });
-    check(`write the fence of ${transactionalId}`, readEndTxn(ended));
+    this.#check(`write the fence of ${transactionalId}`, readEndTxn(ended));
     this.#isOpen = false;
+  }
+
+  #check(attempt: string, error: number): void {
+    if (error === errorCode.none) return;
+    const { topic, transactionalId } = this.#at;
+    const name = isTopicRefused(error) ? topic : transactionalId;
+    throw brokerError(attempt, error, null, { operation: "Write", name });
   }
 
   /**
@@ -194,10 +201,6 @@ async function askCoordinator<T>(
         error instanceof BrokerError && error.retry !== "never" ? "backoff" : "never",
     },
   );
-}
-
-function check(attempt: string, error: number): void {
-  if (error !== errorCode.none) throw brokerError(attempt, error);
 }
 
 /** Where the logs end before the marker: it is looked for from there. */

@@ -18,7 +18,7 @@ import {
   readListOffsets,
   writeListOffsets,
 } from "./wire/list-offsets.ts";
-import { brokerError, errorCode, isStaleMetadata } from "./wire/protocol-errors.ts";
+import { brokerError, errorCode, isStaleMetadata, isTopicRefused } from "./wire/protocol-errors.ts";
 
 /** One partition that is read. The fetcher moves `nextOffset`; the owner may pause it. */
 export interface Subscription {
@@ -143,6 +143,10 @@ export class Fetcher {
           this.#fail(subscription, recreated(subscription, topic.id));
           continue;
         }
+      }
+      if (topic && isTopicRefused(topic.error)) {
+        this.#fail(subscription, readRefused(subscription, topic.error));
+        continue;
       }
       const entry = topic?.partitions.find((candidate) => candidate.partition === partition);
       if (!topic || !entry || topic.error !== 0 || entry.leader < 0) {
@@ -341,8 +345,8 @@ class LeaderLoop {
     const { topic, partition } = subscription;
     const attempt = `fetch ${topic}-${partition} from ${subscription.nextOffset}`;
     if (answer.error !== errorCode.offsetOutOfRange) {
-      const error = brokerError(attempt, answer.error);
-      this.#events.failed(subscription, error);
+      const need = { operation: "Read", name: topic } as const;
+      this.#events.failed(subscription, brokerError(attempt, answer.error, null, need));
       return;
     }
     if (subscription.lastEpoch >= 0) {
@@ -383,7 +387,8 @@ export async function offsetAt(
   );
   if (answer?.error === 0) return answer.offset;
   cluster.forget(topic);
-  throw brokerError(`list the offsets of ${topic}-${partition}`, answer?.error ?? -1);
+  const need = { operation: "Describe", name: topic } as const;
+  throw brokerError(`list the offsets of ${topic}-${partition}`, answer?.error ?? -1, null, need);
 }
 
 /** The first offset and the end (exclusive) of what is committed in a partition. */
@@ -439,6 +444,11 @@ export async function offsetsAt(
     }
   }
   return ends;
+}
+
+function readRefused({ topic, partition, nextOffset }: Subscription, code: number): Error {
+  const need = { operation: "Read", name: topic } as const;
+  return brokerError(`read ${topic}-${partition} from ${nextOffset}`, code, null, need);
 }
 
 function recreated(subscription: Subscription, id: string): Error {

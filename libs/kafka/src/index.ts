@@ -4,6 +4,7 @@ export { countRecords } from "./count.ts";
 export {
   BrokerError,
   FencedError,
+  NotAuthorizedError,
   OffsetOutOfRangeError,
   RecordTooLargeError,
   UnknownTopicError,

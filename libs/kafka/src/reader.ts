@@ -2,6 +2,7 @@ import { retry } from "@hybridge/core";
 import type { KafkaRecord, OpenReader, PartitionRecords, ReaderOptions } from "./api.ts";
 import { Cluster } from "./cluster.ts";
 import { Fetcher, offsetAt, type Fetched, type Subscription } from "./fetcher.ts";
+import { retryUntold } from "./errors.ts";
 import { makeCommittedFilter } from "./wire/committed.ts";
 import { decodeRecords } from "./wire/record.ts";
 
@@ -130,7 +131,7 @@ async function subscribe(
           paused: false,
         })),
       ),
-    { signal, maxMs: 2_000 },
+    { signal, maxMs: 2_000, classify: retryUntold },
   );
 }
 

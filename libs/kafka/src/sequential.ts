@@ -75,5 +75,6 @@ export async function fetchPartition(
   if (response.error === 0 && answer?.error === 0) return answer;
   cluster.forget(topic);
   const error = response.error === 0 ? (answer?.error ?? -1) : response.error;
-  throw brokerError(`fetch ${topic}-${partition} from ${offset}`, error);
+  const need = { operation: "Read", name: topic } as const;
+  throw brokerError(`fetch ${topic}-${partition} from ${offset}`, error, null, need);
 }

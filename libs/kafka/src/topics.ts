@@ -1,7 +1,7 @@
 import type { ClusterOptions } from "./api.ts";
 import { withCluster, type Cluster } from "./cluster.ts";
 import { rangeOf } from "./fetcher.ts";
-import { brokerError, errorCode } from "./wire/protocol-errors.ts";
+import { brokerError, errorCode, isTopicRefused } from "./wire/protocol-errors.ts";
 import {
   createPartitionsApi,
   createTopicsApi,
@@ -39,6 +39,10 @@ export async function makeTopic(
   const { topic: name, partitions } = wanted;
   const existing = (await cluster.describe([name], signal)).topics[0];
   const connection = await cluster.any(signal);
+  if (existing && isTopicRefused(existing.error)) {
+    const need = { operation: "Describe", name } as const;
+    throw brokerError(`look up topic ${name}`, existing.error, null, need);
+  }
   if (existing?.error === errorCode.none) {
     if (existing.partitions.length >= partitions) return;
     const body = writeCreatePartitions(name, partitions, ADMIN_TIMEOUT_MS);
@@ -46,13 +50,20 @@ export async function makeTopic(
       await connection.request(createPartitionsApi, body, { signal }),
     );
     if (answer.error !== 0 && answer.error !== errorCode.invalidPartitions) {
-      throw brokerError(`give ${name} ${partitions} partitions`, answer.error, answer.message);
+      const need = { operation: "Alter", name } as const;
+      throw brokerError(
+        `give ${name} ${partitions} partitions`,
+        answer.error,
+        answer.message,
+        need,
+      );
     }
   } else {
     const body = writeCreateTopics(wanted, ADMIN_TIMEOUT_MS);
     const answer = readCreateTopics(await connection.request(createTopicsApi, body, { signal }));
     if (answer.error !== 0 && answer.error !== errorCode.topicAlreadyExists) {
-      throw brokerError(`create topic ${name}`, answer.error, answer.message);
+      const need = { operation: "Create", name } as const;
+      throw brokerError(`create topic ${name}`, answer.error, answer.message, need);
     }
   }
   await untilLed(cluster, wanted, signal);
@@ -79,7 +90,10 @@ export async function partitionCount(
   return await withCluster(options, signal, async (cluster) => {
     const found = (await cluster.describe([topic], signal)).topics[0];
     if (!found || found.error === errorCode.unknownTopicOrPartition) return undefined;
-    if (found.error !== 0) throw brokerError(`look up topic ${topic}`, found.error);
+    if (found.error !== 0) {
+      const need = { operation: "Describe", name: topic } as const;
+      throw brokerError(`look up topic ${topic}`, found.error, null, need);
+    }
     return found.partitions.length;
   });
 }
@@ -114,7 +128,8 @@ export async function describeTopicConfig(
     await connection.request(describeConfigsApi, writeDescribeConfigs(topic), { signal }),
   );
   if (answer.error !== 0) {
-    throw brokerError(`read the settings of ${topic}`, answer.error, answer.message);
+    const need = { operation: "DescribeConfigs", name: topic } as const;
+    throw brokerError(`read the settings of ${topic}`, answer.error, answer.message, need);
   }
   return answer.entries;
 }
@@ -135,6 +150,9 @@ export async function commitHint(
     const connection = await cluster.coordinator("group", group, signal);
     const body = writeOffsetCommit(group, topic, offsets);
     const error = readOffsetCommit(await connection.request(offsetCommitApi, body, { signal }));
-    if (error !== 0) throw brokerError(`commit offsets of ${topic} for group ${group}`, error);
+    if (error === 0) return;
+    const name = isTopicRefused(error) ? topic : group;
+    const need = { operation: "Read", name } as const;
+    throw brokerError(`commit offsets of ${topic} for group ${group}`, error, null, need);
   });
 }

@@ -1,7 +1,7 @@
 import { retry } from "@hybridge/core";
 import type { FencedWriter, FencedWriterOptions, OpenFencedWriter, RecordToSend } from "./api.ts";
 import { Cluster } from "./cluster.ts";
-import { FencedError, ForeignWriterError } from "./errors.ts";
+import { FencedError, ForeignWriterError, retryUntold } from "./errors.ts";
 import { Fencer, type Fence } from "./fence.ts";
 import { advanceSequence, buildBatch } from "./wire/batch.ts";
 import { codecNames, compress } from "./wire/compression.ts";
@@ -18,6 +18,7 @@ export const openFencedWriter: OpenFencedWriter = async (options) => {
     const owner = await retry(() => fencer.take(options.signal), {
       signal: options.signal,
       maxMs: 2_000,
+      classify: retryUntold,
     });
     return makeWriter(cluster, owner, options);
   } catch (error) {
@@ -50,6 +51,7 @@ function makeWriter(cluster: Cluster, owner: Fence, options: FencedWriterOptions
     const answer = await retry(() => produceOnce(cluster, topic, partition, batch, signal), {
       signal,
       maxMs: 2_000,
+      classify: retryUntold,
     });
     tail.sequence = advanceSequence(tail.sequence, records.length);
     if (answer !== tail.offset) {
@@ -117,6 +119,7 @@ async function produceOnce(
     `append ${batch.length} bytes to ${topic}-${partition}`,
     answer?.error ?? -1,
     answer?.message,
+    { operation: "Write", name: topic },
   );
 }
 

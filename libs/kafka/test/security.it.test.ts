@@ -11,12 +11,14 @@ import {
   countRecords,
   ensureTopic,
   openFencedWriter,
+  openReader,
   partitionCount,
   type ClusterOptions,
 } from "../src/index.ts";
 
 const run = promisify(execFile);
 const PASSWORD = "only-for-this-test";
+const REAUTHENTICATE_MS = 2_000;
 const MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] as const;
 
 let dir: string;
@@ -56,6 +58,7 @@ before(async () => {
       "ssl.keystore.location": store,
       "ssl.keystore.password": PASSWORD,
       "ssl.keystore.type": "PKCS12",
+      "connections.max.reauth.ms": String(REAUTHENTICATE_MS),
       [`${listener}.sasl.enabled.mechanisms`]: MECHANISMS.join(","),
       [`${listener}.plain.sasl.jaas.config`]: `org.apache.kafka.common.security.plain.PlainLoginModule required user_ann="${PASSWORD}";`,
       [`${listener}.scram-sha-256.sasl.jaas.config`]: scram,
@@ -100,6 +103,53 @@ for (const mechanism of MECHANISMS) {
     await assert.rejects(partitionCount(wrong, topic, within()), { code: "KAFKA_AUTHENTICATION" });
   });
 }
+
+test("under full load logins are renewed every two seconds, and nothing fails or starts anew", async () => {
+  const cluster: ClusterOptions = {
+    bootstrap: secure,
+    clientId: "it",
+    tls: { ca },
+    sasl: { mechanism: "SCRAM-SHA-512", username: "ann", password: PASSWORD },
+  };
+  const topic = "renewed";
+  const partitions = [0, 1, 2];
+  const signal = within();
+  await ensureTopic(cluster, { topic, partitions: partitions.length }, signal);
+  await using writer = await openFencedWriter({
+    cluster,
+    transactionalId: topic,
+    topic,
+    partitions,
+    signal,
+  });
+  const until = performance.now() + 4 * REAUTHENTICATE_MS;
+  const written = [0, 0, 0];
+  const record = { key: null, value: Buffer.alloc(20_000, "v"), headers: [], timestampMs: 1 };
+  const produce = async (partition: number) => {
+    for (let count = 1; performance.now() < until; count++) {
+      await writer.append(partition, [record, record]);
+      written[partition] = 2 * count;
+    }
+    await writer.append(partition, [{ ...record, key: Buffer.from("last") }]);
+  };
+  const read = async (partition: number) => {
+    let count = 0;
+    const positions = new Map([[partition, 0n]]);
+    for await (const { records } of openReader({ cluster, topic, positions, signal })) {
+      if (records.at(-1)?.key?.toString() === "last") return count + records.length - 1;
+      count += records.length;
+    }
+    return count;
+  };
+  const produced = Promise.all(partitions.map(produce));
+  const counts = await Promise.all(partitions.map(read));
+  await produced;
+  assert.deepEqual(counts, written);
+  assert.ok(
+    written.every((count) => count > 100),
+    String(written),
+  );
+});
 
 test("a listener that wants TLS is named as the likely cause, and a stranger's certificate refused", async () => {
   const soon = () => AbortSignal.timeout(3_000);

@@ -1,5 +1,5 @@
 import { systemClock, type Emit } from "@hybridge/core";
-import { commitHint, type ClusterOptions } from "@hybridge/kafka";
+import { commitHint, NotAuthorizedError, type ClusterOptions } from "@hybridge/kafka";
 import type { LandingStatus } from "@hybridge/landing";
 
 const INTERVAL_MS = 5_000;
@@ -17,6 +17,7 @@ export async function commitHints(
   signal: AbortSignal,
 ): Promise<void> {
   let committed = "";
+  let isTold = false;
   for (;;) {
     await systemClock.sleep(INTERVAL_MS, signal).catch(() => undefined);
     if (signal.aborted) return;
@@ -31,7 +32,10 @@ export async function commitHints(
       committed = text;
     } catch (error) {
       const message = `offsets of group ${group} were not committed; only tools that show lag care`;
-      emit({ name: "warehouse.hint_failed", level: "debug", message, error });
+      // A right that is missing stays so until somebody is told.
+      const level = error instanceof NotAuthorizedError && !isTold ? "warn" : "debug";
+      isTold ||= level === "warn";
+      emit({ name: "warehouse.hint_failed", level, message, error });
     }
   }
 }

@@ -1,5 +1,12 @@
 import { type Retry } from "@hybridge/core";
-import { BrokerError, FencedError, RecordTooLargeError, UnknownTopicError } from "../errors.ts";
+import { aclArguments, type Acl, type AclOperation, type AclResource } from "../acls.ts";
+import {
+  BrokerError,
+  FencedError,
+  NotAuthorizedError,
+  RecordTooLargeError,
+  UnknownTopicError,
+} from "../errors.ts";
 
 /**
  * The error codes that a client can meet, with what trying again can do. Source: the error table
@@ -93,11 +100,49 @@ export function isStaleMetadata(code: number): boolean {
   return [3, 5, 6, 9, 14, 15, 16, 41, 56, 74, 75, 100, 103].includes(code);
 }
 
-/** Turns an error code of the protocol into the error of its class. */
-export function brokerError(attempt: string, code: number, detail?: string | null): Error {
+/** What a request needs, for the message about a right that is missing. */
+export type Need = Pick<Acl, "operation" | "name">;
+
+/** Which kind of resource an answer is about that says no. */
+const refusals: Readonly<Record<number, readonly [AclResource, AclOperation]>> = {
+  29: ["Topic", "Describe"],
+  30: ["Group", "Read"],
+  31: ["Cluster", "ClusterAction"],
+  53: ["TransactionalId", "Write"],
+};
+
+/** True when the answer says that a right on a topic is missing. */
+export function isTopicRefused(code: number): boolean {
+  return code === 29;
+}
+
+function notAuthorized(attempt: string, code: number, need: Need | undefined, cause: Error): Error {
+  const [resource, usual] = refusals[code] ?? (["Cluster", "ClusterAction"] as const);
+  const { operation, name } = need ?? { operation: usual, name: "NAME" };
+  const right =
+    resource === "Cluster" ? `${operation} on the Cluster` : `${operation} on ${resource} ${name}`;
+  const grant = aclArguments({ resource, name, operation }, "User:NAME").join(" ");
+  return new NotAuthorizedError(
+    `${attempt}: the right ${right} is missing; it is tried again until it is granted: kafka-acls ${grant}`,
+    { cause },
+  );
+}
+
+/**
+ * Turns an error code of the protocol into the error of its class.
+ *
+ * @param need the right that the request needs, where the answer may be that it is missing
+ */
+export function brokerError(
+  attempt: string,
+  code: number,
+  detail?: string | null,
+  need?: Need,
+): Error {
   const [name, retry] = table[code] ?? [`error ${code}`, "never" as const];
   const text = detail ?? undefined;
   const cause = new BrokerError(attempt, code, name, retry, text);
+  if (code in refusals) return notAuthorized(attempt, code, need, cause);
   if (code === 3 || code === 100) {
     return new UnknownTopicError(`${attempt}: there is no such topic or partition`, { cause });
   }

@@ -1,4 +1,4 @@
-import { brokerError } from "./protocol-errors.ts";
+import { brokerError, type Need } from "./protocol-errors.ts";
 import type { Api } from "./connection.ts";
 import type { ProtocolReader } from "./reader.ts";
 import { ProtocolWriter } from "./writer.ts";
@@ -100,7 +100,7 @@ export function writeFindCoordinator(kind: CoordinatorKind, key: string): Protoc
     .noTags();
 }
 
-export function readFindCoordinator(reader: ProtocolReader, attempt: string) {
+export function readFindCoordinator(reader: ProtocolReader, attempt: string, need: Need) {
   reader.i32(); // throttle
   const [found] = reader.array((item) => {
     item.compactString();
@@ -111,7 +111,9 @@ export function readFindCoordinator(reader: ProtocolReader, attempt: string) {
     item.tags();
     return { address, error, message };
   });
-  if (!found || found.error !== 0) throw brokerError(attempt, found?.error ?? -1, found?.message);
+  if (!found || found.error !== 0) {
+    throw brokerError(attempt, found?.error ?? -1, found?.message, need);
+  }
   return found.address;
 }
 

@@ -39,7 +39,8 @@ export function goodAnswers(): GoodAnswer[] {
     answer("EndTxn", readEndTxn, (body) => body.i32(0).i16(0)),
     answer(
       "FindCoordinator",
-      (reader) => readFindCoordinator(reader, "find the coordinator"),
+      (reader) =>
+        readFindCoordinator(reader, "find the coordinator", { operation: "Write", name: "w" }),
       coordinator,
     ),
     answer("ApiVersions", (reader) => readApiVersions(reader, "here:1"), apiVersions),
