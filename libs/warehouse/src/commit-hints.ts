@@ -33,8 +33,9 @@ export async function commitHints(
     } catch (error) {
       const message = `offsets of group ${group} were not committed; only tools that show lag care`;
       // A right that is missing stays so until somebody is told.
-      const level = error instanceof NotAuthorizedError && !isTold ? "warn" : "debug";
-      isTold ||= level === "warn";
+      const isToTell = error instanceof NotAuthorizedError && !isTold;
+      const level = isToTell ? "warn" : "debug";
+      isTold ||= isToTell;
       emit({ name: "warehouse.hint_failed", level, message, error });
     }
   }
