@@ -33,7 +33,7 @@ export async function commitHints(
     } catch (error) {
       const message = `offsets of group ${group} were not committed; only tools that show lag care`;
       // A right that is missing stays so until somebody is told.
-      const isToTell = error instanceof NotAuthorizedError && !isTold;
+      const isToTell: boolean = error instanceof NotAuthorizedError && !isTold;
       const level = isToTell ? "warn" : "debug";
       isTold ||= isToTell;
       emit({ name: "warehouse.hint_failed", level, message, error });
