@@ -14,7 +14,7 @@ function broker(options: { sasl?: SaslOptions; lifetimeMs?: number; error?: numb
   const log: string[] = [];
   const failures: Error[] = [];
   const state = { nowMs: 0, open: true, error: options.error ?? 0 };
-  let release: (() => void)[] = [];
+  const release: (() => void)[] = [];
   const port = {
     address: "broker:1",
     async request({ name }: { name: string }) {
