@@ -53,9 +53,6 @@ export function minimalAcls(service: KafkaService, names: AclNames = {}): readon
         ...topics.map((topic) =>
           acl("source", topic, "Read", "know the partitions and ends, and count what they hold"),
         ),
-        ...topics.map((topic) =>
-          acl("target", topic, "Read", "know the partitions and ends, and count what they hold"),
-        ),
         acl("target", POSITIONS_TOPIC, "Read", "know which target offsets a source offset has"),
       ];
   }
