@@ -67,9 +67,22 @@ function resultOf(record: LandingRecord, cut: Cut) {
     const reason = `TOO_LARGE: ${bytes} bytes, at most ${RAW_BYTES_MAX} can be a row`;
     return { ok: false, reason } as const;
   }
-  const at = { topic: cut.topic, partition: cut.partition, landedAtMs: cut.decidedAtMs };
-  const result = rowOf(record, at);
+  const result = rowSafely(record, cut);
   return result.ok ? result : ({ ok: false, reason: `${result.code}: ${result.reason}` } as const);
+}
+
+/**
+ * rowOf throws nothing. Were that ever wrong for some record, its partition would stop for good, as
+ * each start repeats the open cut: then the record is a dead letter too, with the error's name alone,
+ * since its words may differ between versions.
+ */
+function rowSafely(record: LandingRecord, { topic, partition, decidedAtMs }: Cut) {
+  try {
+    return rowOf(record, { topic, partition, landedAtMs: decidedAtMs });
+  } catch (error) {
+    const reason = `reading it failed: ${error instanceof Error ? error.name : "no error"}`;
+    return { ok: false, code: "FAILED", reason } as const;
+  }
 }
 
 function lineOf(row: TweetRow): string {

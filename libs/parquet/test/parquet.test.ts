@@ -118,6 +118,57 @@ test("what cannot be a row becomes a dead letter with its coordinates", async ()
   assert.ok(segment.deadLetters[1]?.value?.equals(Buffer.from([0xff, 0xfe, 0x7b])));
 });
 
+test("whatever rows records become, DuckDB takes them all and gives their bytes back", async () => {
+  const odd = [
+    ...[
+      "\0",
+      "\u0001",
+      "\ud800",
+      "\udfff\ud800",
+      "\uffff",
+      "\ufeff",
+      "\u2028",
+      "\u{10ffff}",
+      "\x7f\x85",
+    ],
+    ...[
+      "null",
+      "{}",
+      "[]",
+      "2026-01-01",
+      "1e999",
+      "-0",
+      "NaN",
+      "'",
+      '"',
+      "\\",
+      "\\u0000",
+      "\r\n",
+      "",
+      "é",
+    ],
+  ];
+  const values: readonly unknown[] = [...odd, Infinity, -0, 2 ** 62, -(2 ** 63), 1.5, null, [], {}];
+  const records = values.flatMap((value, index) =>
+    odd.map((text, place) => {
+      const user = { id_str: text, name: text, screen_name: value, followers_count: value };
+      const entities = { hashtags: [{ text }, { text: value }] };
+      const more = { lang: value, retweet_count: value, created_at: value, user, entities };
+      const json = JSON.stringify({ id_str: `${index}`, text, ...more });
+      const headers = [[headerNames.source, Buffer.from(text)] as const];
+      const timestampMs = [EPOCH, -1, 0, EPOCH / 1_000, 2 ** 62][place % 5] ?? 0;
+      return { ...record(index * odd.length + place, json), headers, timestampMs };
+    }),
+  );
+  await using segment = await encoder.encode(cutOf(records.length), records, signal);
+  assert.deepEqual(segment.deadLetters, []);
+  const raws: unknown[] = [];
+  for (const { localPath } of segment.files) {
+    for (const row of await read(localPath)) raws.push(row["raw"]);
+  }
+  assert.deepEqual(raws.sort(), records.map(({ value }) => value?.toString()).sort());
+});
+
 test("a tombstone is a row: the deletion of the post that its key names", async () => {
   const tombstone = { ...record(0, null), key: Buffer.from("9001") };
   const nobody = { ...record(1, null), key: null };

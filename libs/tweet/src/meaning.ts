@@ -26,6 +26,7 @@ export function meaningOf(json: Json, schema: string | undefined, met: Met): Mea
     const meaning = readPostV2(data, objectOf(json["includes"]), met) ?? readNotice(data, met);
     if (meaning) return meaning;
   }
+  if (isUser(json)) return other("user", "a user of X");
   if (json["id_str"] !== undefined || objectOf(json["user"])) return readStatus(json, met);
   if (typeof json["did"] === "string" || objectOf(json["payload"])) return readBluesky(json);
   const archived = objectOf(json["tweet"]);
@@ -37,7 +38,6 @@ export function meaningOf(json: Json, schema: string | undefined, met: Met): Mea
 /** An object of X that has its id and neither `id_str` nor `user`. */
 function ofBareId(json: Json, schema: string | undefined, met: Met): Meaning | undefined {
   if (typeof json["action"] === "string") return readBatchCompliance(json, met);
-  if (isUser(json)) return other("user", "a user of X");
   const isV2 =
     V2_MEMBERS.some((name) => json[name] !== undefined) ||
     schema === "x.v2" ||
@@ -50,7 +50,8 @@ function ofBareId(json: Json, schema: string | undefined, met: Met): Meaning | u
 /** Users stand where posts do in answers to other questions. */
 function isUser(json: Json): boolean {
   const name = json["username"] ?? json["screen_name"];
-  return typeof name === "string" && json["text"] === undefined;
+  const isSilent = json["text"] === undefined && json["full_text"] === undefined;
+  return typeof name === "string" && isSilent;
 }
 
 /** Files of a personal archive beside the posts, each element in an object with its name. */

@@ -237,3 +237,19 @@ test("a tombstone deletes by key; a value that does not say of what, by key wher
   const unread = rowOf({ ...event, value: Buffer.from("{") }, landing);
   assert.equal(unread.ok ? "" : unread.code, "NOT_JSON");
 });
+
+test("users are no posts, wherever they stand", () => {
+  for (const text of [
+    '{"data":{"id":"7","username":"ann"}}',
+    '{"id":"7","username":"ann","name":"Ann"}',
+    '{"id":7,"id_str":"7","screen_name":"ann","status":{"id_str":"8","text":"a"}}',
+  ]) {
+    assert.equal(short(only(text)), "other user");
+  }
+});
+
+test("a deletion keeps the digits of an id that has no text form", () => {
+  const id = "505874924095815681";
+  assert.equal(short(only(`{"delete":{"status":{"id":${id}}}}`)), `delete ${id}`);
+  assert.equal(short(only(`{"id":${id},"action":"delete"}`)), `delete ${id}`);
+});
