@@ -70,6 +70,16 @@ export async function readSource(
   }
 }
 
+/** The name that the mirror gave a topic in the target: its own, unless there is a prefix. */
+export async function readTargetTopic(
+  sources: ReconcileSources,
+  sourceTopic: string,
+  signal: AbortSignal,
+): Promise<string> {
+  const [first] = (await sources.positions(sourceTopic, signal)).values();
+  return first?.targetTopic ?? sourceTopic;
+}
+
 /** A signal that also ends a wait for the source. */
 export function atMost(signal: AbortSignal): AbortSignal {
   return AbortSignal.any([signal, AbortSignal.timeout(SOURCE_MS_MAX)]);
@@ -115,7 +125,10 @@ export async function gatherStates(
       `the mirror has written down no positions of the topic ${sourceTopic}, and the source does not say what it holds; is it the topic's name, and is the mirror running?`,
     );
   }
-  const foreign = [...mirrored].filter(([, { sourceTopicId }]) => isForeign(sourceTopicId, log));
+  const foreign = [...mirrored].filter(
+    ([, { sourceTopicId, targetTopic }]) =>
+      (log !== undefined && sourceTopicId !== log.topicId) || targetTopic !== tables.targetTopic,
+  );
   const foreignPartitions = new Set(foreign.map(([partition]) => partition));
   const states = [...partitions].map((partition): PartitionState => {
     const load = loads.byPartition.get(partition);
@@ -135,7 +148,7 @@ export async function gatherStates(
     ...(loads.reason === undefined ? [] : [loads.reason]),
     ...[...foreignPartitions].map(
       (partition) =>
-        `partition ${partition}: the mirror's positions are of an earlier topic with this name`,
+        `partition ${partition}: the mirror's positions are of an earlier topic with this name, or lead to another topic than ${tables.targetTopic}`,
     ),
   ];
   return {
@@ -145,10 +158,6 @@ export async function gatherStates(
     hasRedshift: loads.reason === undefined,
     loadsMark: markOf(loads.byPartition),
   };
-}
-
-function isForeign(id: string, log: TopicLog | undefined): boolean {
-  return log !== undefined && id !== log.topicId;
 }
 
 /** Says whether Redshift has loaded more since. */

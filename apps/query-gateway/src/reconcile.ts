@@ -27,6 +27,7 @@ import {
   gatherStates,
   readLoadsMark,
   readSource,
+  readTargetTopic,
   type Gathered,
   type ReconcileSources,
   type SourceSnapshot,
@@ -34,12 +35,15 @@ import {
 import { collectRows, integerOf, type Cell } from "./rows.ts";
 
 export interface ReconcileInput {
-  readonly tables: ReconcileTables & { readonly redshiftLoads: string };
+  /** Without the target's topic, which the mirror knows. */
+  readonly tables: Omit<Tables, "targetTopic">;
   readonly rangeSize: bigint;
   /** Rows of an earlier event_time are not compared; undefined: all are. */
   readonly sinceMs: number | undefined;
   readonly limits: QueryLimits;
 }
+
+type Tables = ReconcileTables & { readonly redshiftLoads: string };
 
 /** More rows than this a plan's statement cannot answer: ranges and five special ones a partition. */
 const ANSWER_ROWS_MAX = 1_000_000;
@@ -54,11 +58,13 @@ const TRIES_MAX = 3;
  */
 export async function reconcile(
   sources: ReconcileSources,
-  input: ReconcileInput,
+  { tables: given, ...rest }: ReconcileInput,
 ): Promise<{ readonly result: Reconciliation; readonly takenAtMs: number }> {
-  const { tables, limits } = input;
-  const { signal } = limits;
-  const source = await readSource(sources.source, tables.sourceTopic, signal);
+  const { signal } = rest.limits;
+  const source = await readSource(sources.source, given.sourceTopic, signal);
+  const targetTopic = await readTargetTopic(sources, given.sourceTopic, signal);
+  const tables = { ...given, targetTopic };
+  const input = { ...rest, tables };
   let round = await compareOnce(sources, input, source);
   for (let tries = 1; round.isUnsettled && tries < TRIES_MAX; tries++) {
     round = await compareOnce(sources, input, source);
@@ -92,7 +98,7 @@ interface Round {
 
 async function compareOnce(
   sources: ReconcileSources,
-  { tables, rangeSize, sinceMs, limits }: ReconcileInput,
+  { tables, rangeSize, sinceMs, limits }: ReconcileInput & { readonly tables: Tables },
   source: SourceSnapshot,
 ): Promise<Round> {
   const gathered = await gatherStates(sources, tables, source, limits);

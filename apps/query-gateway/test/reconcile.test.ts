@@ -44,9 +44,10 @@ interface World {
 }
 
 const logOf = (end: bigint, start = 0n) => ({ start, end, highWatermark: end });
-const mirroredTo = (count: bigint, sourceTopicId = "a") => ({
+const mirroredTo = (count: bigint, targetTopic = "hybrid") => ({
   runs: [{ sourceOffset: 0n, targetOffset: 0n, count }],
-  sourceTopicId,
+  sourceTopicId: "a",
+  targetTopic,
 });
 
 const world: World = {
@@ -240,6 +241,19 @@ test("an open transaction, a topic made anew and lost records are not passed ove
   assert.equal(verdictOf(expired), Verdict.INCOMPLETE);
 });
 
+test("the mirror says what the topic is called in the target", async () => {
+  const asked: string[] = [];
+  const answer = (sql: string) => void asked.push(sql);
+  const mirrored = new Map([[0, mirroredTo(100n, "onprem.hybrid")]]);
+  assert.equal(verdictOf(await ask({ mirrored, answer })), Verdict.EQUAL);
+  assert.ok(asked.some((sql) => sql.includes(`"kafka_topic" = 'onprem.hybrid'`)));
+  const log = new Map([0, 1].map((partition) => [partition, logOf(100n)]));
+  const two = new Map([...mirrored, [1, mirroredTo(100n)] as const]);
+  const mixed = await ask({ mirrored: two, log });
+  assert.equal(verdictOf(mixed), Verdict.INCOMPLETE);
+  assert.match(mixed.reasons.join(), /partition 1: the mirror's positions .* than onprem.hybrid/);
+});
+
 test("records that both sides have lost alike are not reconciled; dead letters are", async () => {
   const fewer: Sums = [[0n, 0n, 99n, "690"]];
   const lost = await ask({ hive: fewer, redshift: fewer });
@@ -269,7 +283,7 @@ test("Redshift takes what is asked of it, with thousands of partitions and runs"
   }));
   const partitions = Array.from({ length: 3_000 }, (_, index) => index + 1);
   const mirrored = new Map([
-    [0, { runs, sourceTopicId: "a" }],
+    [0, { ...mirroredTo(0n), runs }],
     ...partitions.map((partition) => [partition, mirroredTo(100n)] as const),
   ]);
   const loads = [0, ...partitions].map((partition) => [BigInt(partition), 99n, 0n] as const);

@@ -194,6 +194,8 @@ export interface MirroredPartition {
   readonly runs: readonly PositionRun[];
   /** Of the topic that they were read from: a topic made anew has another one. */
   readonly sourceTopicId: string;
+  /** Where they were written to; a mirror may give topics other names. */
+  readonly targetTopic: string;
 }
 
 /**
@@ -205,7 +207,7 @@ export async function readPositions(
   sourceTopic: string,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<number, MirroredPartition>> {
-  const mirrored = new Map<number, { runs: PositionRun[]; sourceTopicId: string }>();
+  const mirrored = new Map<number, MirroredPartition & { readonly runs: PositionRun[] }>();
   const named = await withCluster(target, signal, async (cluster) => {
     const stored = new StoredPositions(cluster);
     await stored.readOn(signal);
@@ -220,8 +222,8 @@ export async function readPositions(
     return isOfLast && !entry.isDeadLetter;
   });
   for (const entry of mine.sort((a, b) => compare(a.sourceOffset, b.sourceOffset))) {
-    const { partition, sourceTopicId } = entry;
-    const known = mirrored.get(partition) ?? { runs: [], sourceTopicId };
+    const { partition, sourceTopicId, targetTopic } = entry;
+    const known = mirrored.get(partition) ?? { runs: [], sourceTopicId, targetTopic };
     mirrored.set(partition, known);
     known.runs.push({
       sourceOffset: entry.sourceOffset,

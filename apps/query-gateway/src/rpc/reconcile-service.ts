@@ -49,8 +49,7 @@ async function answerReconcile(
   const name = request.topic || topic;
   if (request.rangeSize > 2n ** 62n) throw new InvalidRequestError("range_size is above 2^62");
   const { result, takenAtMs } = await reconcile(sources, {
-    // The mirror gives topics the names that they have at the source.
-    tables: { ...tables, sourceTopic: name, targetTopic: name },
+    tables: { ...tables, sourceTopic: name },
     rangeSize: request.rangeSize || RANGE_SIZE,
     sinceMs: sinceOf(request),
     limits: limitsOf(call, time),
