@@ -11,7 +11,7 @@ export const settings = {
   HYBRIDGE_TOPIC: { schema: setting.text("hybrid"), doc: "topic that posts go to" },
   HYBRIDGE_TOPIC_PARTITIONS: {
     schema: setting.integer(1, 10_000, 6),
-    doc: "partitions that the topic is made with, or raised to",
+    doc: "partitions that the topic is made with; a topic that exists is used as it is",
   },
   HYBRIDGE_COMPRESSION: {
     schema: setting.oneOf(["none", "gzip", "snappy", "lz4", "zstd"], "lz4"),
@@ -45,11 +45,11 @@ export const settings = {
       .prefault("")
       .transform((text) => text.split(",").map((part) => part.trim()))
       .transform((parts) => parts.filter((part) => part !== "")),
-    doc: 'files to replay first, with commas: .json is a list, {"statuses":[...]} or one post; all others hold a post a line',
+    doc: "files to replay first, with commas: a post a line, lists, pages of the API of X, parts of a personal archive; as they are or packed by gzip or zstd (their content decides, not their names)",
   },
   HYBRIDGE_REPLAY_POSTS: {
     schema: setting.integer(0, 1_000_000_000_000, 0),
-    doc: "posts in all: those of the files, then generated ones; 0 for no end",
+    doc: "records in all: those of the files (posts and deletions), then generated posts; 0 for no end",
   },
   HYBRIDGE_REPLAY_RATE: {
     schema: setting.integer(0, 1_000_000, 100),

@@ -1,17 +1,23 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, open, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { describeError, failpoint, retry } from "@hybridge/core";
 import { DeadLetterWriteError } from "./errors.ts";
+import { KnownLetters } from "./known-letters.ts";
 import { splitLines } from "./replay/lines.ts";
 
 /** Something that came from the source and is no record of the topic. */
 export interface DeadLetter {
-  /** What it came from: the name of a file, or of a stream. */
-  readonly file: string;
-  /** Line of the file, or element of its list, from 1. */
+  /** The stream it stands in, its place there, and the checksum of the stream up to it. */
+  readonly sequence: string;
   readonly item: number;
+  readonly index: number;
+  readonly mark: number;
+  /** What it came from, for people: the name of a file, or of a stream. */
+  readonly file: string;
+  /** Line of the file, or value of its document, from 1. */
+  readonly line: number;
   readonly byteOffset: number;
   /** Stable, for machines; `reason` is for people. */
   readonly code: string;
@@ -26,20 +32,36 @@ export interface DeadLetter {
 /** The dead letters of this ingest, one JSON object a line in `ingest.ndjson`. */
 export interface DeadLetters extends AsyncDisposable {
   /**
-   * Adds a letter unless it is there already, from this run or an earlier one. When it returns,
-   * the letter is on the disk. While the disk is full it waits, and with it the source.
+   * Takes a letter on, unless it is there already, from this run or an earlier one. It is on the
+   * disk when the next flush returns. While the disk is full this waits, and with it the source.
    *
-   * @returns whether it was new
    * @throws DeadLetterWriteError when waiting is of no use
    */
-  add(letter: DeadLetter, signal: AbortSignal): Promise<boolean>;
+  add(letter: DeadLetter, signal: AbortSignal): Promise<void>;
+  /** Puts on the disk what was added, in one write. @throws as add() does */
+  flush(signal: AbortSignal): Promise<void>;
 }
 
-/** Told why a letter waits for the disk, and with undefined when it waits no longer. */
-export type OnWait = (reason: string | undefined) => void;
+/** Letters that have come to be on the disk together. */
+export interface WrittenLetters {
+  readonly counts: ReadonlyMap<string, number>;
+  /** One of them, for a person who looks. */
+  readonly example: Pick<DeadLetter, "file" | "line" | "code" | "reason">;
+}
+
+export interface DeadLetterOptions {
+  readonly dir: string;
+  readonly onWritten: (letters: WrittenLetters) => void;
+  /** Told why letters wait for the disk, and with undefined when they wait no longer. */
+  readonly onWait: (reason: string | undefined) => void;
+}
 
 /** Enough to find the key of a line; the bytes come after it. */
 const KEY_BYTES_MAX = 4_096;
+/** So much is written at once; a million short letters are some hundred writes. */
+const BATCH_BYTES_MAX = 4 * 1024 * 1024;
+/** Of one letter. The rest is in the source, at the place that the letter names. */
+const LETTER_BYTES_MAX = 16 * 1024 * 1024;
 
 /**
  * Opens the folder's dead letters and learns which are there. A last line that a crash cut short is
@@ -47,41 +69,92 @@ const KEY_BYTES_MAX = 4_096;
  *
  * @throws DeadLetterWriteError when the folder cannot be written
  */
-export async function openDeadLetters(dir: string, onWait: OnWait): Promise<DeadLetters> {
+export async function openDeadLetters(options: DeadLetterOptions): Promise<DeadLetters> {
+  const { dir } = options;
   const path = join(dir, "ingest.ndjson");
   const file = await attempt(path, async () => {
     await mkdir(dir, { recursive: true });
     return open(path, "a+");
   });
-  const known = await attempt(path, () => readKeys(path, file));
-  return {
-    async add(letter, signal) {
-      const key = keyOf(letter.file, letter.item, letter.byteOffset);
-      if (known.has(key)) return false;
-      const wait = { told: false };
-      await retry(() => attempt(path, () => appendWhole(file, lineOf(letter))), {
+  const known = await attempt(path, () => readKnown(path, file));
+  let batch = emptyBatch();
+
+  const write = async (signal: AbortSignal): Promise<void> => {
+    const taken = batch;
+    const { lines, example, counts } = taken;
+    if (!example) return;
+    batch = emptyBatch();
+    const bytes = Buffer.from(lines.join(""));
+    const wait = { told: false };
+    try {
+      await retry(() => attempt(path, () => appendWhole(file, bytes)), {
         signal,
         baseMs: 250,
         maxMs: 5_000,
         onRetry(error) {
           wait.told = true;
-          onWait(describeError(error));
+          options.onWait(describeError(error));
         },
       });
-      if (wait.told) onWait(undefined);
-      known.add(key);
-      failpoint("ingest.dead-letter-written");
-      return true;
+    } catch (error) {
+      // They count as known: the next session will not bring them again.
+      batch = joined(taken, batch);
+      throw error;
+    }
+    if (wait.told) options.onWait(undefined);
+    options.onWritten({ counts, example });
+    failpoint("ingest.dead-letter-written");
+  };
+  // The source and a lane whose post was refused may both come: one write at a time.
+  let tail: Promise<unknown> = Promise.resolve();
+  const flush = (signal: AbortSignal): Promise<void> => {
+    const turn = tail.then(() => write(signal));
+    tail = turn.catch(() => undefined);
+    return turn;
+  };
+  return {
+    async add(letter, signal) {
+      if (known.has(letter)) return;
+      known.add(letter);
+      const line = lineOf(letter);
+      batch.lines.push(line);
+      batch.bytes += line.length;
+      batch.example ??= letter;
+      batch.counts.set(letter.code, (batch.counts.get(letter.code) ?? 0) + 1);
+      if (batch.bytes >= BATCH_BYTES_MAX) await flush(signal);
     },
+    flush,
     [Symbol.asyncDispose]: () => file.close(),
   };
 }
 
-/** A line is there whole or not at all: what a full disk let through of it is taken back. */
-async function appendWhole(file: FileHandle, line: string): Promise<void> {
+interface Batch {
+  readonly lines: string[];
+  readonly counts: Map<string, number>;
+  bytes: number;
+  example: DeadLetter | undefined;
+}
+
+function emptyBatch(): Batch {
+  return { lines: [], counts: new Map(), bytes: 0, example: undefined };
+}
+
+function joined(first: Batch, second: Batch): Batch {
+  const counts = new Map(first.counts);
+  for (const [code, count] of second.counts) counts.set(code, (counts.get(code) ?? 0) + count);
+  return {
+    lines: [...first.lines, ...second.lines],
+    counts,
+    bytes: first.bytes + second.bytes,
+    example: first.example ?? second.example,
+  };
+}
+
+/** A batch is there whole or not at all: what a full disk let through of it is taken back. */
+async function appendWhole(file: FileHandle, bytes: Buffer): Promise<void> {
   const { size } = await file.stat();
   try {
-    await file.appendFile(line);
+    await file.appendFile(bytes);
     await file.datasync();
   } catch (error) {
     await file.truncate(size).catch(() => undefined);
@@ -89,49 +162,48 @@ async function appendWhole(file: FileHandle, line: string): Promise<void> {
   }
 }
 
-/** The keys of all whole lines; cuts off what follows the last line feed. */
-async function readKeys(path: string, file: FileHandle): Promise<Set<string>> {
-  const keys = new Set<string>();
+/** What all whole lines hold; cuts off what follows the last line feed. */
+async function readKnown(path: string, file: FileHandle): Promise<KnownLetters> {
+  const known = new KnownLetters();
   const { size } = await file.stat();
-  if (size === 0) return keys;
+  if (size === 0) return known;
   const last = Buffer.alloc(1);
   await file.read(last, 0, 1, size - 1);
-  let wholeBytes = 0;
-  const torn = last[0] !== 0x0a;
-  let previous: { key: string | undefined; byteOffset: number } | undefined;
-  for await (const lines of splitLines(
-    createReadStream(path) as AsyncIterable<Buffer>,
-    KEY_BYTES_MAX,
-  )) {
+  const isTorn = last[0] !== 0x0a;
+  let previous: { bytes: Buffer; byteOffset: number } | undefined;
+  const chunks = createReadStream(path, { highWaterMark: 1024 * 1024 }) as AsyncIterable<Buffer>;
+  for await (const lines of splitLines(chunks, KEY_BYTES_MAX)) {
     for (const line of lines) {
-      if (previous?.key !== undefined) keys.add(previous.key);
-      previous = { key: keyOfLine(line.bytes), byteOffset: line.byteOffset };
-      wholeBytes = line.byteOffset;
+      if (previous) known.addLine(previous.bytes);
+      previous = line;
     }
   }
-  if (torn) await file.truncate(wholeBytes);
-  else if (previous?.key !== undefined) keys.add(previous.key);
-  return keys;
+  if (isTorn) await file.truncate(previous?.byteOffset ?? 0);
+  else if (previous) known.addLine(previous.bytes);
+  return known;
 }
 
 function lineOf(letter: DeadLetter): string {
-  const { file, item, byteOffset, code, reason, bytes, length } = letter;
-  const sha256 = letter.sha256 ?? createHash("sha256").update(bytes).digest("hex");
+  const { sequence, index, mark, file, line, byteOffset, code, reason, length } = letter;
+  const bytes = letter.bytes.subarray(0, LETTER_BYTES_MAX);
+  const sha256 = letter.sha256 ?? hash("sha256", letter.bytes);
   const truncated = bytes.length < length;
-  // The key comes first: readKeys looks no further.
-  return `${JSON.stringify({ file, item, byteOffset, code, reason, length, sha256, truncated, base64: bytes.toString("base64") })}\n`;
-}
-
-function keyOfLine(bytes: Buffer): string | undefined {
-  const match = /^\{"file":("(?:[^"\\]|\\.)*"),"item":(\d+),"byteOffset":(\d+)/.exec(
-    bytes.toString("utf8"),
-  );
-  if (!match) return undefined;
-  return keyOf(JSON.parse(match[1] ?? '""') as string, Number(match[2]), Number(match[3]));
-}
-
-function keyOf(file: string, item: number, byteOffset: number): string {
-  return `${file}\n${item}\n${byteOffset}`;
+  // The key comes first: readKnown looks no further.
+  return `${JSON.stringify({
+    stream: sequence,
+    place: letter.item,
+    index,
+    mark,
+    file,
+    item: line,
+    byteOffset,
+    code,
+    reason,
+    length,
+    sha256,
+    truncated,
+    base64: bytes.toString("base64"),
+  })}\n`;
 }
 
 async function attempt<T>(path: string, action: () => Promise<T>): Promise<T> {

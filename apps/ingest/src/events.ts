@@ -1,6 +1,8 @@
-import type { HybridgeEvent } from "@hybridge/core";
+import type { HybridgeEvent, Measurement } from "@hybridge/core";
+import type { WrittenLetters } from "./dead-letters.ts";
 import type { IngestState } from "./status.ts";
 import type { ResumePoint } from "./resume.ts";
+import type { Counts } from "./tally.ts";
 
 /** The state changed: told once per change. */
 export function stateChanged(state: IngestState, reason: string): HybridgeEvent {
@@ -12,28 +14,54 @@ export function stateChanged(state: IngestState, reason: string): HybridgeEvent 
   };
 }
 
-export function resumed(topic: string, stream: string, point: ResumePoint): HybridgeEvent {
-  const { from, partitions } = point;
+export function resumed(topic: string, source: string, point: ResumePoint): HybridgeEvent {
+  const { newest } = point;
   return {
     name: "ingest.resumed",
     level: "info",
     message:
-      from === 0
-        ? `${topic} has nothing of ${stream} yet: beginning`
-        : `${topic} has everything of ${stream} before place ${from}: going on there`,
-    fields: { topic, stream, from, partitions },
+      newest === undefined
+        ? `${topic} has nothing of ${source} yet: beginning`
+        : `${topic} has posts up to ${newest}: going on behind them with what it lacks of ${source}`,
+    fields: { topic, source, newest },
   };
 }
 
 /** Ids may come twice: the same posts may stand in both streams. */
-export function otherStreamFound(topic: string, stream: string, other: string): HybridgeEvent {
+export function otherStreamsFound(
+  topic: string,
+  source: string,
+  streams: readonly string[],
+): HybridgeEvent {
   return {
     name: "ingest.other_stream_found",
     level: "warn",
     message:
-      `${topic} also holds posts of ${other}, and this is ${stream} (other files or another seed): ` +
+      `${topic} also holds posts of ${streams.slice(0, 5).join(", ")}${streams.length > 5 ? " and others" : ""}, ` +
+      `and this is ${source} (other files, files that were changed where they were read already, or another seed): ` +
       "posts that are in both are in the topic twice",
-    fields: { topic, stream, other },
+    fields: { topic, source, streams: streams.length },
+  };
+}
+
+export function readingAll(topic: string): HybridgeEvent {
+  return {
+    name: "ingest.topic_read_through",
+    level: "info",
+    message: `the ends of the partitions of ${topic} do not tell how far this replay is: reading all of it`,
+    fields: { topic },
+  };
+}
+
+/** An existing topic is never altered. */
+export function partitionsDiffer(topic: string, has: number, wanted: number): HybridgeEvent {
+  return {
+    name: "ingest.partitions_differ",
+    level: "warn",
+    message:
+      `${topic} has ${has} partitions and is used as it is; HYBRIDGE_TOPIC_PARTITIONS (${wanted}) ` +
+      "counts only for a topic that ingest makes",
+    fields: { topic, has, wanted },
   };
 }
 
@@ -47,23 +75,57 @@ export function postsAcknowledged(count: number): HybridgeEvent {
   };
 }
 
-export function deadLettered(file: string, item: number, reason: string): HybridgeEvent {
+/** Told for a batch of them: a file may hold a million. */
+export function deadLettersWritten({ counts, example }: WrittenLetters): HybridgeEvent {
+  const all = [...counts.values()].reduce((sum, count) => sum + count, 0);
+  const { file, line, code, reason } = example;
   return {
-    name: "post.dead_lettered",
+    name: "posts.dead_lettered",
     level: "warn",
-    message: `item ${item} of ${file} is put aside: ${reason}`,
-    fields: { file, item, reason },
-    measurements: [{ kind: "counter", name: "hybridge_ingest_dead_letters_total", value: 1 }],
+    message: `${all} put aside as dead letters, the first item ${line} of ${file}: ${code}: ${reason}`,
+    fields: { count: all, codes: Object.fromEntries(counts), file, item: line },
+    measurements: [...counts].map(([label, value]) => ({
+      kind: "counter",
+      name: "hybridge_ingest_dead_letters_total",
+      value,
+      labels: { code: label },
+    })),
   };
 }
 
-export function duplicateLeftOut(file: string, item: number, reason: string): HybridgeEvent {
+/** What stood before is in the topic; the rest cannot be read. */
+export function fileBroken(file: string, item: number, reason: string): HybridgeEvent {
   return {
-    name: "post.duplicate_left_out",
-    level: "debug",
-    message: `item ${item} of ${file} is left out: ${reason}`,
+    name: "replay.file_broken",
+    level: "error",
+    message: `${file} ends before its end, at item ${item}: ${reason}; mend the file and start again, it goes on there`,
     fields: { file, item, reason },
   };
+}
+
+/** What is no record and no dead letter is seen here, in the status and in the metrics. */
+export function sourceRead(topic: string, counts: Counts): HybridgeEvent {
+  const { posts, deletions, duplicates, unreadable, others } = counts;
+  const rest = [...others].map(([name, count]) => `${count} ${name}`);
+  return {
+    name: "ingest.source_read",
+    level: "info",
+    message:
+      `read all of the source: ${posts} posts, ${deletions} deletions; no records: ${duplicates} said twice, ` +
+      `${unreadable} unreadable${rest.length > 0 ? `, ${rest.join(", ")}` : ""}`,
+    fields: { topic, posts, deletions, duplicates, unreadable, ...Object.fromEntries(others) },
+    measurements: [
+      gauge("post", posts),
+      gauge("deletion", deletions),
+      gauge("duplicate", duplicates),
+      gauge("unreadable", unreadable),
+      ...[...others].map(([name, count]) => gauge(name, count)),
+    ],
+  };
+}
+
+function gauge(outcome: string, value: number): Measurement {
+  return { kind: "gauge", name: "hybridge_ingest_read", value, labels: { outcome } };
 }
 
 export function sessionFailed(reason: string, error: unknown, waitMs: number): HybridgeEvent {

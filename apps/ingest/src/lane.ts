@@ -1,9 +1,11 @@
 import { failpoint, isAbort } from "@hybridge/core";
 import type { RecordTrace } from "@hybridge/tracing";
 import { RecordTooLargeError, type RecordToSend } from "@hybridge/kafka";
+import type { SourcePost } from "./source.ts";
 
 /** A post on its way into its partition. */
 export interface Parcel {
+  readonly post: SourcePost;
   readonly ordinal: number;
   readonly record: RecordToSend;
   readonly bytes: number;

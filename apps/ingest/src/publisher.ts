@@ -4,13 +4,15 @@ import { headerNames } from "@hybridge/tweet";
 import { openLane, type Lane, type LaneOptions, type Parcel } from "./lane.ts";
 import { trackLoad, type Load } from "./load.ts";
 import { partitionOfKey } from "./partition-of-key.ts";
-import { formatSequence, sequenceHeader, WINDOW, type ResumePoint } from "./resume.ts";
+import { WINDOW } from "./resume.ts";
+import { formatSequence, isAfter, sequenceHeader } from "./sequence.ts";
 import type { PostSource, SourcePost } from "./source.ts";
 
 export interface PublisherOptions {
-  readonly source: Pick<PostSource, "kind" | "stream">;
+  readonly source: Pick<PostSource, "kind">;
   readonly writer: Pick<FencedWriter, "append">;
-  readonly resume: ResumePoint;
+  /** Of the topic. */
+  readonly partitions: number;
   readonly lingerMs: number;
   readonly batchBytesMax: number;
   /** Bytes of posts that are under way at most. */
@@ -38,9 +40,8 @@ export interface Publisher extends Disposable {
 }
 
 export function openPublisher(options: PublisherOptions): Publisher {
-  const { resume } = options;
   const load = trackLoad(options.bytesMax);
-  const lanes = Array.from({ length: resume.partitions }, (_, partition) =>
+  const lanes = Array.from({ length: options.partitions }, (_, partition) =>
     openLane(laneOptions(options, partition, load)),
   );
   /** Ordinals below this fit into the window; recomputed only when one does not. */
@@ -56,8 +57,9 @@ export function openPublisher(options: PublisherOptions): Publisher {
       let leftOut = 0;
       for (const post of posts) {
         const key = Buffer.from(post.id);
-        const partition = partitionOfKey(key, resume.partitions);
-        if (post.ordinal <= (resume.settled[partition] ?? -1)) {
+        const partition = partitionOfKey(key, post.stream.partitions);
+        const settled = post.stream.settled[partition];
+        if (settled && !isAfter(post.place, settled)) {
           leftOut += 1;
           continue;
         }
@@ -108,16 +110,19 @@ type Header = RecordToSend["headers"][number];
 const OVERHEAD_BYTES = 256;
 
 function parcelOf(post: SourcePost, key: Buffer, options: PublisherOptions): Parcel {
-  const { source, resume } = options;
-  const sequence = formatSequence(source.stream, post.ordinal, resume.partitions);
+  const { place, mark, stream } = post;
+  const { name, partitions, before } = stream;
+  const sequence = formatSequence({ stream: name, ...place, partitions, mark, before });
   const trace = options.startTrace(post);
   const headers: Header[] = [
-    [headerNames.source, Buffer.from(source.kind)],
+    [headerNames.source, Buffer.from(options.source.kind)],
     [headerNames.schema, Buffer.from(post.schema)],
+    ...(post.op === "delete" ? [[headerNames.op, Buffer.from(post.op)] as const] : []),
     [sequenceHeader, Buffer.from(sequence)],
     [headerNames.traceparent, Buffer.from(trace.traceparent)],
   ];
   return {
+    post,
     ordinal: post.ordinal,
     // The wall clock, as every producer's: retention counts from it.
     record: { key, value: post.value, headers, timestampMs: Date.now() },

@@ -7,10 +7,10 @@ import type {
   OpenReader,
 } from "@hybridge/kafka";
 import type { DeadLetters } from "./dead-letters.ts";
-import { deadLettered, otherStreamFound, resumed } from "./events.ts";
+import { otherStreamsFound, partitionsDiffer, readingAll, resumed } from "./events.ts";
 import type { Parcel } from "./lane.ts";
 import { openPublisher, type Publisher, type PublisherOptions } from "./publisher.ts";
-import { findResumePoint, type ResumePoint } from "./resume.ts";
+import { viewLog, type ResumePoint } from "./resume.ts";
 import type { PostSource } from "./source.ts";
 import type { StatusBoard } from "./status.ts";
 
@@ -18,7 +18,8 @@ import type { StatusBoard } from "./status.ts";
 export interface KafkaPort {
   readonly openReader: OpenReader;
   readonly openFencedWriter: OpenFencedWriter;
-  ensureTopic(
+  /** Makes the topic if there is none; one that exists is left as it is. */
+  createTopicIfMissing(
     cluster: ClusterOptions,
     wanted: { topic: string; partitions: number },
     signal: AbortSignal,
@@ -61,20 +62,21 @@ export async function runSession(options: SessionOptions, signal: AbortSignal): 
   const ended = new AbortController();
   const own = AbortSignal.any([signal, ended.signal]);
   try {
-    const { writer: opened, resume } = await takeOver(options, own);
-    await using writer = opened;
-    tellResume(options, resume);
+    const taken = await takeOver(options, own);
+    const { resume, partitions } = taken;
+    await using writer = taken.writer;
+    tellTakeOver(options, taken);
     using publisher = openPublisher({
       ...options.publishing,
       source,
       writer,
-      resume,
+      partitions,
       onAcknowledged: (count) => status.addAcknowledged(count),
       onRefused: (parcel, error) => putAside(options, parcel, error, own),
     });
     status.beginSession(() => publisher.inFlight());
     status.become("RUNNING");
-    await publishAll(options, publisher, resume.from, own);
+    await publishAll(options, publisher, resume, own);
   } finally {
     ended.abort(new DOMException("the session ended", "AbortError"));
   }
@@ -83,6 +85,8 @@ export async function runSession(options: SessionOptions, signal: AbortSignal): 
 interface TakeOver {
   readonly writer: FencedWriter;
   readonly resume: ResumePoint;
+  /** Of the topic, when it was taken over. */
+  readonly partitions: number;
 }
 
 /** The fence, and what the log tells once it stands. */
@@ -91,7 +95,7 @@ async function takeOver(options: SessionOptions, signal: AbortSignal): Promise<T
   const { openReader } = kafka;
   using wait = watchWait(options);
   wait.begin(`make sure that ${topic} is there`);
-  await kafka.ensureTopic(cluster, { topic, partitions: options.partitions }, signal);
+  await kafka.createTopicIfMissing(cluster, { topic, partitions: options.partitions }, signal);
   const starts = await kafka.readOffsets(cluster, topic, signal);
   wait.begin(`take ${topic} over`);
   await using opened = new AsyncDisposableStack();
@@ -112,22 +116,23 @@ async function takeOver(options: SessionOptions, signal: AbortSignal): Promise<T
       return [partition, { start: starts.get(partition)?.start ?? 0n, end }] as const;
     }),
   );
-  const { stream } = source;
-  const resume = await findResumePoint({ openReader, cluster, topic, stream, ranges, signal });
+  const onReadAll = () => options.emit(readingAll(topic));
+  const log = viewLog({ openReader, cluster, topic, ranges, onReadAll, signal });
+  const resume = await source.findProgress(log, signal);
   opened.move();
-  return { writer, resume };
+  return { writer, resume, partitions: ranges.size };
 }
 
 async function publishAll(
   options: SessionOptions,
   publisher: Publisher,
-  from: number,
+  resume: ResumePoint,
   signal: AbortSignal,
 ): Promise<void> {
   const { source, status } = options;
   const watch = setInterval(watchStall(publisher, status), 1_000);
   try {
-    for await (const { posts, passedOver } of source.posts(from, signal)) {
+    for await (const { posts, passedOver } of source.posts(resume, signal)) {
       status.addPresent(passedOver);
       status.addPresent(await publisher.accept(posts, signal));
     }
@@ -181,33 +186,39 @@ function watchStall(publisher: Publisher, status: StatusBoard): () => void {
   };
 }
 
-function tellResume(options: SessionOptions, resume: ResumePoint): void {
-  const { emit, topic, source } = options;
-  emit(resumed(topic, source.stream, resume));
-  if (resume.otherStream === undefined) return;
-  emit(otherStreamFound(topic, source.stream, resume.otherStream));
+function tellTakeOver(options: SessionOptions, { resume, partitions }: TakeOver): void {
+  const { emit, topic, source, status } = options;
+  if (partitions !== options.partitions && status.tellOnce(`partitions ${partitions}`)) {
+    emit(partitionsDiffer(topic, partitions, options.partitions));
+  }
+  emit(resumed(topic, source.name, resume));
+  if (resume.otherStreams.length > 0) {
+    emit(otherStreamsFound(topic, source.name, resume.otherStreams));
+  }
 }
 
 /** A post that the broker refuses for its size: the topic's limit is below ours. */
 async function putAside(
-  options: SessionOptions,
-  parcel: Parcel,
+  { deadLetters, topic }: SessionOptions,
+  { post }: Parcel,
   error: Error,
   signal: AbortSignal,
 ): Promise<void> {
-  const { source, deadLetters, status, emit, topic } = options;
-  const bytes = parcel.record.value ?? Buffer.alloc(0);
-  const letter = {
-    file: source.stream,
-    item: parcel.ordinal,
-    byteOffset: 0,
-    code: "REFUSED",
-    reason: `${describeError(error)}; check max.message.bytes of ${topic} and HYBRIDGE_POST_BYTES_MAX`,
-    bytes,
-    length: bytes.length,
-  };
-  const isNew = await deadLetters.add(letter, signal);
-  if (!isNew) return;
-  status.addDeadLetter();
-  emit(deadLettered(source.stream, parcel.ordinal, `REFUSED: ${describeError(error)}`));
+  const { stream, place, mark, origin, value } = post;
+  await deadLetters.add(
+    {
+      sequence: `${stream.name} refused`,
+      ...place,
+      mark,
+      file: origin.file,
+      line: origin.item,
+      byteOffset: origin.byteOffset,
+      code: "REFUSED",
+      reason: `${describeError(error)}; check max.message.bytes of ${topic} and HYBRIDGE_POST_BYTES_MAX`,
+      bytes: value,
+      length: value.length,
+    },
+    signal,
+  );
+  await deadLetters.flush(signal);
 }

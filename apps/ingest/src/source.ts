@@ -1,13 +1,30 @@
 import type { PostSchema } from "@hybridge/tweet";
+import type { LogView, ResumePoint, StreamProgress } from "./resume.ts";
+import type { Place } from "./sequence.ts";
 
-/** A post as its source delivered it. */
+/** A stream that is being sent. */
+export interface OpenStream extends StreamProgress {
+  /** Names what the topic had when it began (Sequence.before). */
+  readonly before: string;
+}
+
+/** Something that a source says about a post, as it will stand in the topic. */
 export interface SourcePost {
+  /** Of the post; of an author who is gone, `account:` and his id. */
   readonly id: string;
+  readonly op: "upsert" | "delete";
   /** The source's JSON, byte for byte. */
   readonly value: Buffer;
   readonly schema: PostSchema;
-  /** Where it stands in the source's stream; grows from post to post, not always by one. */
+  /** Counts the items of the whole source; several posts of one item have the same. */
   readonly ordinal: number;
+  /** The stream it belongs to, and its place there. */
+  readonly stream: OpenStream;
+  readonly place: Place;
+  /** Checksum of the stream up to and with this item. */
+  readonly mark: number;
+  /** Where it came from, for people. */
+  readonly origin: { readonly file: string; readonly item: number; readonly byteOffset: number };
 }
 
 /** Some posts in order, and how many were passed over before them because the topic has them. */
@@ -16,18 +33,18 @@ export interface Chunk {
   readonly passedOver: number;
 }
 
-/**
- * Where posts come from. Replay is one; a live source has the same shape, with its cursor as the
- * ordinal.
- */
+/** Where posts come from. Replay is one; others join behind the same port. */
 export interface PostSource {
   readonly kind: "replay" | "x" | "bluesky";
-  /** Names the sequence that ordinals count in: another name, other ordinals. No slash in it. */
-  readonly stream: string;
+  /** What it is called in logs. */
+  readonly name: string;
+  /** Compares what the topic has with what there is to send. */
+  findProgress(log: LogView, signal: AbortSignal): Promise<ResumePoint>;
   /**
-   * The posts with `ordinal >= from`, in chunks of a few hundred. The next chunk is only asked for
+   * The posts that the topic may lack, in chunks of a few hundred. The next chunk is only asked for
    * when there is room for it, which is how a slow Kafka pauses the source. Ends when a bounded
-   * source is exhausted. What cannot be a post becomes a dead letter before the next chunk comes.
+   * source is exhausted. What cannot be a post is a dead letter on the disk before a later post
+   * comes.
    */
-  posts(from: number, signal: AbortSignal): AsyncIterable<Chunk>;
+  posts(resume: ResumePoint, signal: AbortSignal): AsyncIterable<Chunk>;
 }

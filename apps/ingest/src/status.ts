@@ -1,5 +1,6 @@
 import { RateMeter, type Emit } from "@hybridge/core";
 import { postsAcknowledged, stateChanged } from "./events.ts";
+import type { Counts } from "./tally.ts";
 
 export type IngestState = "STARTING" | "RUNNING" | "DONE" | "DEGRADED" | "STOPPING";
 
@@ -10,6 +11,8 @@ export interface Status {
   readonly acknowledged: number;
   readonly total: number;
   readonly deadLetters: number;
+  /** What became of everything that was read, since the present session began. */
+  readonly read: Counts;
   readonly inFlight: number;
   readonly rate: number;
 }
@@ -19,13 +22,16 @@ export interface StatusBoard {
   /** Told as an event when it differs from what stands there. */
   become(state: IngestState, reason?: string): void;
   addAcknowledged(count: number): void;
-  addDeadLetter(): void;
+  addDeadLetters(count: number): void;
+  /** Whether this is the first time that the process says so. */
+  tellOnce(what: string): boolean;
   /** Posts that the topic had before; counted anew in each session. */
   addPresent(count: number): void;
   beginSession(inFlight: () => number): void;
 }
 
-export function openStatusBoard(emit: Emit): StatusBoard {
+export function openStatusBoard(emit: Emit, read: Counts): StatusBoard {
+  const told = new Set<string>();
   const meter = new RateMeter();
   let state: IngestState = "STARTING";
   let reason = "";
@@ -41,6 +47,7 @@ export function openStatusBoard(emit: Emit): StatusBoard {
       // What earlier sessions of this process wrote is found in the topic by the present one.
       total: present + meter.total - acknowledgedBefore,
       deadLetters,
+      read,
       inFlight: inFlight(),
       rate: meter.rate(),
     }),
@@ -57,8 +64,13 @@ export function openStatusBoard(emit: Emit): StatusBoard {
       meter.add(count);
       emit(postsAcknowledged(count));
     },
-    addDeadLetter() {
-      deadLetters += 1;
+    addDeadLetters(count) {
+      deadLetters += count;
+    },
+    tellOnce(what) {
+      const isNew = !told.has(what);
+      told.add(what);
+      return isNew;
     },
     addPresent(count) {
       present += count;

@@ -1,7 +1,7 @@
 import { systemClock, type Emit } from "@hybridge/core";
 import {
   clusterOptions,
-  ensureTopic,
+  createTopicIfMissing,
   openFencedWriter,
   openReader,
   readOffsets,
@@ -10,12 +10,13 @@ import { startRpcServer } from "@hybridge/rpc";
 import { startRecordTrace } from "@hybridge/tracing";
 import type { IngestConfig } from "./config.ts";
 import { openDeadLetters, type DeadLetters } from "./dead-letters.ts";
-import { deadLettered, duplicateLeftOut } from "./events.ts";
+import { deadLettersWritten, fileBroken } from "./events.ts";
 import { openReplay } from "./replay/replay-source.ts";
 import { ingestService } from "./rpc/ingest-service.ts";
 import { runIngest } from "./run.ts";
 import type { PostSource } from "./source.ts";
-import { openStatusBoard, type StatusBoard } from "./status.ts";
+import { openStatusBoard } from "./status.ts";
+import { Tally } from "./tally.ts";
 
 /** A wired ingest: it serves from the start and works while `run` runs. */
 export interface Ingest extends AsyncDisposable {
@@ -25,13 +26,20 @@ export interface Ingest extends AsyncDisposable {
 /** Constructs everything and connects it; starts the gRPC server. */
 export async function wireIngest(config: IngestConfig, emit: Emit): Promise<Ingest> {
   await using opened = new AsyncDisposableStack();
-  const status = openStatusBoard(emit);
+  const tally = new Tally();
+  const status = openStatusBoard(emit, tally);
   const deadLetters = opened.use(
-    await openDeadLetters(config.HYBRIDGE_DEAD_LETTER_DIR, (reason) =>
-      reason === undefined ? status.become("RUNNING") : status.become("DEGRADED", reason),
-    ),
+    await openDeadLetters({
+      dir: config.HYBRIDGE_DEAD_LETTER_DIR,
+      onWritten(letters) {
+        for (const count of letters.counts.values()) status.addDeadLetters(count);
+        emit(deadLettersWritten(letters));
+      },
+      onWait: (reason) =>
+        reason === undefined ? status.become("RUNNING") : status.become("DEGRADED", reason),
+    }),
   );
-  const source = await openSource(config, deadLetters, status, emit);
+  const source = await openSource(config, deadLetters, tally, emit);
   const topic = config.HYBRIDGE_TOPIC;
   const services = [ingestService(status, source, topic)];
   const server = opened.use(await startRpcServer({ config, services, emit }));
@@ -47,7 +55,7 @@ export async function wireIngest(config: IngestConfig, emit: Emit): Promise<Inge
     run: (signal) =>
       runIngest(
         {
-          kafka: { openReader, openFencedWriter, ensureTopic, readOffsets },
+          kafka: { openReader, openFencedWriter, createTopicIfMissing, readOffsets },
           cluster: clusterOptions(config, "HYBRIDGE_SOURCE", "hybridge-ingest"),
           topic,
           partitions: config.HYBRIDGE_TOPIC_PARTITIONS,
@@ -77,7 +85,7 @@ export async function wireIngest(config: IngestConfig, emit: Emit): Promise<Inge
 async function openSource(
   config: IngestConfig,
   deadLetters: DeadLetters,
-  status: StatusBoard,
+  tally: Tally,
   emit: Emit,
 ): Promise<PostSource> {
   return openReplay({
@@ -88,11 +96,8 @@ async function openSource(
     epochMs: Date.parse(config.HYBRIDGE_REPLAY_EPOCH),
     postBytesMax: config.HYBRIDGE_POST_BYTES_MAX,
     deadLetters,
-    onLeftOut(what, file, item, reason) {
-      if (what === "dead-letter") status.addDeadLetter();
-      const event = what === "dead-letter" ? deadLettered : duplicateLeftOut;
-      emit(event(file, item.number, reason));
-    },
+    tally,
+    onBrokenFile: (file, item, reason) => emit(fileBroken(file, item, reason)),
     clock: systemClock,
   });
 }

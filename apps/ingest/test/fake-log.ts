@@ -1,4 +1,4 @@
-import type { KafkaRecord, RecordToSend } from "@hybridge/kafka";
+import type { KafkaRecord, RecordHeaders, RecordToSend } from "@hybridge/kafka";
 import type { KafkaPort } from "../src/session.ts";
 
 /** A topic in memory: records and fences, in order, by partition. */
@@ -11,6 +11,10 @@ export interface FakeLog {
     beforeAppend?: (partition: number, records: readonly RecordToSend[]) => void;
     afterAppend?: (partition: number) => void;
   };
+  /** Makes the records look as if others had written them. */
+  rewriteHeaders(change: (headers: RecordHeaders) => RecordHeaders): void;
+  /** Adds partitions, as an operator does. */
+  grow(count: number): void;
   /** Deletes everything, as retention does: offsets go on. */
   expire(partition: number): void;
 }
@@ -33,7 +37,7 @@ export function fakeLog(partitions: number): FakeLog {
   const endOf = ({ start, entries }: Partition) => BigInt(start + entries.length);
 
   const port: KafkaPort = {
-    ensureTopic: () => Promise.resolve(),
+    createTopicIfMissing: () => Promise.resolve(),
     readOffsets: () =>
       Promise.resolve(
         new Map(log.map((each, index) => [index, { start: BigInt(each.start), end: endOf(each) }])),
@@ -82,6 +86,16 @@ export function fakeLog(partitions: number): FakeLog {
     port,
     hooks,
     records: (partition) => partitionAt(partition).entries.filter((entry) => entry !== null),
+    rewriteHeaders(change) {
+      for (const each of log) {
+        each.entries = each.entries.map((entry) => {
+          return entry && { ...entry, headers: change(entry.headers) };
+        });
+      }
+    },
+    grow(count) {
+      for (let added = 0; added < count; added++) log.push({ start: 0, entries: [] });
+    },
     expire(partition) {
       const each = partitionAt(partition);
       each.start += each.entries.length;

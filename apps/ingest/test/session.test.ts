@@ -1,75 +1,15 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { test, type TestContext } from "node:test";
-import { systemClock, UnavailableError } from "@hybridge/core";
-import { collectEvents } from "@hybridge/core/testing";
+import { test } from "node:test";
+import { UnavailableError } from "@hybridge/core";
 import { RecordTooLargeError } from "@hybridge/kafka";
 import { postAt } from "@hybridge/tweet";
 import fc from "fast-check";
-import { openDeadLetters } from "../src/dead-letters.ts";
 import { partitionOfKey } from "../src/partition-of-key.ts";
-import { openReplay, type ReplayOptions } from "../src/replay/replay-source.ts";
 import { WINDOW } from "../src/resume.ts";
-import { runSession } from "../src/session.ts";
-import { openStatusBoard } from "../src/status.ts";
 import { fakeLog, type FakeLog } from "./fake-log.ts";
-
-const PARTITIONS = 4;
-const epochMs = Date.UTC(2026, 0, 1);
-
-function folder(t: TestContext): string {
-  const dir = mkdtempSync(join(tmpdir(), "hybridge-ingest-"));
-  t.after(() => rmSync(dir, { recursive: true }));
-  return dir;
-}
-
-async function ingest(
-  log: FakeLog,
-  dir: string,
-  replay: Partial<ReplayOptions> & { posts: number },
-  batchBytesMax = 20_000,
-) {
-  const events = collectEvents();
-  const status = openStatusBoard(events.emit);
-  await using deadLetters = await openDeadLetters(dir, () => undefined);
-  const source = await openReplay({
-    files: [],
-    rate: 0,
-    seed: 5,
-    epochMs,
-    postBytesMax: 1_000_000,
-    deadLetters,
-    onLeftOut: () => undefined,
-    clock: systemClock,
-    ...replay,
-  });
-  const session = runSession(
-    {
-      kafka: log.port,
-      cluster: { bootstrap: "127.0.0.1:1", clientId: "test" },
-      topic: "t",
-      partitions: PARTITIONS,
-      compression: "none",
-      source,
-      deadLetters,
-      status,
-      emit: events.emit,
-      publishing: {
-        lingerMs: 0,
-        batchBytesMax,
-        bytesMax: 200_000,
-        startTrace: () => ({ traceparent: "00-0-0-00", end: () => undefined }),
-      },
-    },
-    new AbortController().signal,
-  );
-  return await session.then(
-    () => ({ status: status.read(), events, error: undefined }),
-    (error: unknown) => ({ status: status.read(), events, error }),
-  );
-}
+import { epochMs, folder, ingest, PARTITIONS } from "./ingest-into.ts";
 
 /** What each partition must hold after `posts` generated posts. */
 function expected(posts: number, partitions = PARTITIONS): string[][] {

@@ -14,5 +14,11 @@ export { describeLog, type LogRange, type TopicLog } from "./describe-log.ts";
 export { readPositions, type MirroredPartition } from "./positions.ts";
 export { openReader } from "./reader.ts";
 export { clusterOptions, clusterSettings } from "./settings.ts";
-export { commitHint, ensureTopic, partitionCount, readOffsets } from "./topics.ts";
+export {
+  commitHint,
+  createTopicIfMissing,
+  ensureTopic,
+  partitionCount,
+  readOffsets,
+} from "./topics.ts";
 export { openFencedWriter } from "./writer.ts";

@@ -31,6 +31,43 @@ export async function ensureTopic(
   await withCluster(options, signal, (cluster) => makeTopic(cluster, wanted, signal));
 }
 
+/** Makes a topic unless it exists; one that does is left as it is, whatever its partitions. */
+export async function createTopicIfMissing(
+  options: ClusterOptions,
+  wanted: NewTopic,
+  signal: AbortSignal,
+): Promise<void> {
+  await withCluster(options, signal, async (cluster) => {
+    const existing = (await cluster.describe([wanted.topic], signal)).topics[0];
+    if (existing?.error === errorCode.none) return;
+    if (existing && isTopicRefused(existing.error)) {
+      throw refusedLookUp(wanted.topic, existing.error);
+    }
+    const created = await createTopic(cluster, wanted, signal);
+    await untilLed(cluster, created ? wanted : { ...wanted, partitions: 1 }, signal);
+  });
+}
+
+/** @returns false when somebody else was first, perhaps with other partitions */
+async function createTopic(
+  cluster: Cluster,
+  wanted: NewTopic,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const connection = await cluster.any(signal);
+  const body = writeCreateTopics(wanted, ADMIN_TIMEOUT_MS);
+  const answer = readCreateTopics(await connection.request(createTopicsApi, body, { signal }));
+  if (answer.error === errorCode.topicAlreadyExists) return false;
+  if (answer.error === 0) return true;
+  const need = { operation: "Create", name: wanted.topic } as const;
+  throw brokerError(`create topic ${wanted.topic}`, answer.error, answer.message, need);
+}
+
+function refusedLookUp(topic: string, error: number): Error {
+  const need = { operation: "Describe", name: topic } as const;
+  return brokerError(`look up topic ${topic}`, error, null, need);
+}
+
 export async function makeTopic(
   cluster: Cluster,
   wanted: NewTopic,
@@ -38,13 +75,10 @@ export async function makeTopic(
 ): Promise<void> {
   const { topic: name, partitions } = wanted;
   const existing = (await cluster.describe([name], signal)).topics[0];
-  const connection = await cluster.any(signal);
-  if (existing && isTopicRefused(existing.error)) {
-    const need = { operation: "Describe", name } as const;
-    throw brokerError(`look up topic ${name}`, existing.error, null, need);
-  }
+  if (existing && isTopicRefused(existing.error)) throw refusedLookUp(name, existing.error);
   if (existing?.error === errorCode.none) {
     if (existing.partitions.length >= partitions) return;
+    const connection = await cluster.any(signal);
     const body = writeCreatePartitions(name, partitions, ADMIN_TIMEOUT_MS);
     const answer = readCreatePartitions(
       await connection.request(createPartitionsApi, body, { signal }),
@@ -59,12 +93,7 @@ export async function makeTopic(
       );
     }
   } else {
-    const body = writeCreateTopics(wanted, ADMIN_TIMEOUT_MS);
-    const answer = readCreateTopics(await connection.request(createTopicsApi, body, { signal }));
-    if (answer.error !== 0 && answer.error !== errorCode.topicAlreadyExists) {
-      const need = { operation: "Create", name } as const;
-      throw brokerError(`create topic ${name}`, answer.error, answer.message, need);
-    }
+    await createTopic(cluster, wanted, signal);
   }
   await untilLed(cluster, wanted, signal);
 }

@@ -1,88 +1,87 @@
 import { createReadStream } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
-import { basename, extname } from "node:path";
-import { ConfigError } from "@hybridge/core";
 import { ReplayFileError } from "../errors.ts";
-import { postSlices } from "./json-document.ts";
+import { unpack, type Packing } from "./decompress.ts";
+import { ValueSlicer } from "./json-values.ts";
 import { splitLines } from "./lines.ts";
+import type { Piece } from "./piece.ts";
 
-/** What stands at one place of a replay file: a post, or something that is none. */
-export interface Item {
-  /** Line of the file, or element of its list, from 1. */
+/** What stands at one place of a replay file: a post, a page of posts, or something else. */
+export interface Item extends Piece {
+  /** Line of the file, or value of its document, from 1. */
   readonly number: number;
+  /** In the file as it is when it is unpacked. */
   readonly byteOffset: number;
-  readonly bytes: Buffer;
-  readonly length: number;
-  readonly sha256?: string;
 }
 
-/** A file to replay, as it was when the process started. */
-export interface ReplayFile {
+/** How to read a file. Its content has told (formOf), not its name. */
+export interface Layout {
   readonly path: string;
-  readonly name: string;
-  readonly bytes: number;
+  readonly packing: Packing;
+  /** One item a line, or JSON that is spread over lines. */
+  readonly form: "lines" | "values";
+  /** Bytes before the first item: a byte order mark, the assignment of a personal archive. */
+  readonly skip: number;
 }
 
-/** A document is read whole; more than this must come as lines. */
-const DOCUMENT_BYTES_MAX = 256 * 1024 * 1024;
-/** Of one line, no more is held (and put into a dead letter). */
-const LINE_BYTES_KEPT_MAX = 16 * 1024 * 1024;
+/** Of one item no more is held: a page of X's API has 500 posts at most, some 5 MB. */
+const ITEM_BYTES_MAX = 64 * 1024 * 1024;
 /** Items that are handed on together. */
-const ITEMS_MAX = 250;
+const ITEMS_MAX = 500;
+const CHUNK_BYTES = 256 * 1024;
 
-/** @throws ConfigError when the file is not there, not readable or too large for its kind */
-export async function openReplayFile(path: string): Promise<ReplayFile> {
-  const found = await stat(path).catch((error: unknown) => {
-    throw new ConfigError(`cannot replay ${path}: check HYBRIDGE_REPLAY_FILES`, {
-      cause: error,
-    });
-  });
-  if (!found.isFile()) {
-    throw new ConfigError(`cannot replay ${path}: it is not a file; name the files themselves`);
-  }
-  if (isDocument(path) && found.size > DOCUMENT_BYTES_MAX) {
-    throw new ConfigError(
-      `cannot replay ${path}: a .json document is read whole, and ${found.size} bytes are more than ` +
-        `${DOCUMENT_BYTES_MAX}; write one post a line and name the file .ndjson`,
+/**
+ * The items of a file in order, with memory for one item and one chunk. Where a packed file is cut
+ * off or damaged, what stands before is given and then `onBroken` is told.
+ *
+ * @throws ReplayFileError when the file cannot be read
+ */
+export async function* itemsOf(
+  layout: Layout,
+  onBroken: (reason: string) => void,
+): AsyncGenerator<readonly Item[]> {
+  try {
+    const chunks = bytesOf(layout, onBroken);
+    const all = layout.form === "lines" ? filledLines(chunks, layout.skip) : values(chunks, layout);
+    for await (const items of all) {
+      for (let first = 0; first < items.length; first += ITEMS_MAX) {
+        yield items.slice(first, first + ITEMS_MAX);
+      }
+    }
+  } catch (error) {
+    throw new ReplayFileError(
+      `reading ${layout.path} failed: it was there at the start; check that it still is, and who may read it`,
+      { cause: error },
     );
   }
-  return { path, name: basename(path), bytes: found.size };
 }
 
-/** The items of a file in order: of a `.json` document its posts, of any other file its lines. */
-export async function* itemsOf(file: ReplayFile): AsyncGenerator<readonly Item[]> {
-  try {
-    if (isDocument(file.path)) yield* itemsOfDocument(await readFile(file.path));
-    else yield* itemsOfLines(file.path);
-  } catch (error) {
-    throw new ReplayFileError(`reading ${file.path} failed`, { cause: error });
+/** The bytes of a file as they are when it is unpacked, from `skip` on. */
+export async function* bytesOf(
+  { path, packing, skip }: Omit<Layout, "form">,
+  onBroken: (reason: string) => void,
+): AsyncGenerator<Buffer> {
+  const stored = createReadStream(path, { highWaterMark: CHUNK_BYTES }) as AsyncIterable<Buffer>;
+  const chunks = packing === "none" ? stored : unpack(stored, packing, onBroken);
+  let left = skip;
+  for await (const chunk of chunks) {
+    if (left < chunk.length) yield left === 0 ? chunk : chunk.subarray(left);
+    left = Math.max(0, left - chunk.length);
   }
 }
 
-function* itemsOfDocument(bytes: Buffer): Generator<readonly Item[]> {
-  const slices = postSlices(bytes);
-  for (let first = 0; first < slices.length; first += ITEMS_MAX) {
-    yield slices.slice(first, first + ITEMS_MAX).map(({ start, end }, index) => ({
-      number: first + index + 1,
-      byteOffset: start,
-      bytes: bytes.subarray(start, end),
-      length: end - start,
-    }));
+async function* filledLines(chunks: AsyncIterable<Buffer>, skip: number): AsyncGenerator<Item[]> {
+  for await (const lines of splitLines(chunks, ITEM_BYTES_MAX, skip)) {
+    yield lines.filter(({ bytes }) => !isBlank(bytes));
   }
 }
 
-async function* itemsOfLines(path: string): AsyncGenerator<readonly Item[]> {
-  const chunks = createReadStream(path, { highWaterMark: 256 * 1024 }) as AsyncIterable<Buffer>;
-  for await (const lines of splitLines(chunks, LINE_BYTES_KEPT_MAX)) {
-    const filled = lines.filter(({ bytes }) => !isBlank(bytes));
-    for (let first = 0; first < filled.length; first += ITEMS_MAX) {
-      yield filled.slice(first, first + ITEMS_MAX);
-    }
-  }
-}
-
-function isDocument(path: string): boolean {
-  return extname(path).toLowerCase() === ".json";
+async function* values(
+  chunks: AsyncIterable<Buffer>,
+  { skip }: Layout,
+): AsyncGenerator<readonly Item[]> {
+  const slicer = new ValueSlicer(ITEM_BYTES_MAX, skip);
+  for await (const chunk of chunks) yield slicer.push(chunk);
+  yield slicer.end();
 }
 
 function isBlank(bytes: Buffer): boolean {

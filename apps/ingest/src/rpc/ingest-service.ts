@@ -23,6 +23,13 @@ export function ingestService(status: StatusBoard, source: PostSource, topic: st
         deadLetters: BigInt(now.deadLetters),
         inFlight: BigInt(now.inFlight),
         rate: now.rate,
+        posts: BigInt(now.read.posts),
+        deletions: BigInt(now.read.deletions),
+        duplicates: BigInt(now.read.duplicates),
+        unreadable: BigInt(now.read.unreadable),
+        others: Object.fromEntries(
+          [...now.read.others].map(([name, count]) => [name, BigInt(count)]),
+        ),
       });
     }),
   };
