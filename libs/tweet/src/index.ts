@@ -7,7 +7,7 @@ export {
   type Column,
 } from "./columns.ts";
 export { indexOfGenerated, postAt, seedMax, type GeneratedPost } from "./generator.ts";
-export { accountKey, type PostFields, type PostSchema } from "./post.ts";
+export type { PostFields, PostSchema } from "./post.ts";
 export { otherNames, type OtherName, type Reading, type UnreadableCode } from "./reading.ts";
 export { readPosts } from "./read-posts.ts";
 export {
@@ -20,4 +20,3 @@ export {
   type TweetRecord,
   type TweetRow,
 } from "./row.ts";
-export { isPlausible } from "./time.ts";
