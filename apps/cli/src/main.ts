@@ -1,6 +1,7 @@
 import { exitCode, runProgram } from "@hybridge/core";
 import { Command, CommanderError } from "commander";
 import { localCommand } from "./local.ts";
+import { redshiftCommand } from "./redshift.ts";
 import { run } from "./run/run.ts";
 import { runCommand } from "./run/command.ts";
 
@@ -18,6 +19,11 @@ await runProgram("hybridge", async (signal) => {
         code = exit;
       }),
     );
+  program.addCommand(
+    redshiftCommand(signal, (exit) => {
+      code = exit;
+    }),
+  );
   for (const command of family(program)) command.exitOverride();
   try {
     await program.parseAsync();

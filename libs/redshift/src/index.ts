@@ -13,6 +13,7 @@ export type {
   TransactionResult,
 } from "./api.ts";
 export { redshiftCatalog, type RedshiftCatalogOptions } from "./catalog.ts";
+export { checkRedshift, type CheckOptions, type CheckResult } from "./check/check.ts";
 export {
   RedshiftAbortedError,
   RedshiftAccessError,

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import type { LedgerEntry } from "@hybridge/landing";
 import { countTweetsSql, prepareSql } from "@hybridge/query";
 import fc from "fast-check";
+import * as scratch from "../src/check/scratch.ts";
 import * as createSql from "../src/create-sql.ts";
 import * as loadSql from "../src/load-sql.ts";
 import { setTimeoutSql } from "../src/open-redshift.ts";
@@ -63,6 +64,10 @@ const generators: Record<string, fc.Arbitrary<readonly string[]>> = {
   describePosts: tableNames.map((of) => [createSql.describePosts(of)]),
   describeDeletions: tableNames.map((of) => [createSql.describeDeletions(of)]),
   addDeletionTimestamp: tableNames.map((of) => [createSql.addDeletionTimestamp(of)]),
+  dropStatements: fc.tuple(tableNames, fc.boolean()).map((args) => scratch.dropStatements(...args)),
+  countsSql: tableNames.map((of) => [scratch.countsSql(of)]),
+  checksumsSql: tableNames.map((of) => [scratch.checksumsSql(of)]),
+  endlessSql: tableNames.map((of) => [scratch.endlessSql(of)]),
   selectPosition: tableNames.map((of) => [loadSql.selectPosition(of)]),
   selectPositions: tableNames.map((of) => [loadSql.selectPositions(of)]),
   loadSegments: fc
@@ -85,10 +90,13 @@ const others = new Set([
   "splitLoads",
   "isUnexpectedEnd",
   "distinctEntries",
+  "dropScratch",
+  "schemaExists",
+  "readTexts",
 ]);
 
 test("every maker of SQL in this library is among those that are linted", () => {
-  for (const made of Object.keys({ ...createSql, ...loadSql })) {
+  for (const made of Object.keys({ ...createSql, ...loadSql, ...scratch })) {
     assert.ok(made in generators || others.has(made), `${made} is not linted`);
   }
 });

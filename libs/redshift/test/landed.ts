@@ -7,8 +7,10 @@ import { parquetEncoder, type ParquetEncoder } from "@hybridge/parquet";
 import { openS3, s3Blobs, s3LandingStore } from "@hybridge/s3";
 import { postAt } from "@hybridge/tweet";
 import {
+  checkRedshift,
   openRedshift,
   redshiftCatalog,
+  type CheckResult,
   type Redshift,
   type RedshiftParameters,
 } from "../src/index.ts";
@@ -40,6 +42,12 @@ export interface Warehouse extends AsyncDisposable {
     first: bigint,
     contents: readonly Content[],
   ): Promise<LedgerEntry>;
+  /** Runs the check that people run on a real warehouse. */
+  check(
+    schema: string | undefined,
+    report: (result: CheckResult) => void,
+    blobs?: BlobStore,
+  ): Promise<boolean>;
   /** Rows as objects by column name; nulls are null. */
   query(sql: string, parameters?: RedshiftParameters): Promise<Record<string, unknown>[]>;
 }
@@ -77,6 +85,16 @@ export async function openWarehouse(): Promise<Warehouse> {
     redshift,
     catalog: (table) => redshiftCatalog({ redshift, blobs, ...(table ? { table } : {}) }),
     land: (...segment) => land(store, encoder, ...segment),
+    check: (schema, report, given = blobs) =>
+      checkRedshift({
+        redshift,
+        blobs: given,
+        store,
+        encoder,
+        signal,
+        report,
+        ...(schema === undefined ? {} : { schema }),
+      }),
     query: (sql, parameters = {}) => query(redshift, sql, parameters),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
