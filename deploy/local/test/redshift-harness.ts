@@ -34,6 +34,8 @@ export interface Harness extends AsyncDisposable {
   /** Closes the endpoint and opens it again on the same folder. */
   restart(): Promise<void>;
   execute(sql: string, parameters?: Record<string, string>): Promise<DescribeStatementResponse>;
+  /** Runs as a user of the database. */
+  as(user: string, sql: string): Promise<DescribeStatementResponse>;
   /** Runs and reads everything; a failed statement throws its error. */
   rows(sql: string, parameters?: Record<string, string>): Promise<unknown[][]>;
   /** The error of a statement that must fail. */
@@ -68,6 +70,11 @@ export async function openHarness(s3Endpoint?: string): Promise<Harness> {
       const { Id } = await client.send(
         new ExecuteStatementCommand({ ...where, Sql: sql, ...parametersOf(parameters) }),
       );
+      return ended(client, Id);
+    },
+    async as(user: string, sql: string) {
+      const who = { Database: "dev", ClusterIdentifier: "local", DbUser: user };
+      const { Id } = await client.send(new ExecuteStatementCommand({ ...who, Sql: sql }));
       return ended(client, Id);
     },
     async rows(sql: string, parameters?: Record<string, string>) {

@@ -10,6 +10,13 @@ import type { TargetColumn } from "./table.ts";
 /** Redshift's limit of one JSON object. */
 const OBJECT_BYTES_MAX = 4 * 1024 * 1024;
 
+/** What COPY takes for a time when it is told no format. */
+const TIME_FORMS: Readonly<Record<string, RegExp>> = {
+  date: /^\d{4}-\d\d-\d\d$/,
+  timestamp: /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?$/,
+  timestamptz: /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?([+-]\d\d(:?\d\d)?)?$/,
+};
+
 interface JsonFile {
   readonly path: string;
   readonly url: string;
@@ -125,7 +132,6 @@ function csvLine(
   columns: readonly TargetColumn[],
   object: JsonText,
 ): string {
-  if (copy.json === "noshred") return `${quoted(object.text)}\n`;
   let parsed: unknown;
   try {
     // Numbers keep their digits: int64 and decimals must not pass through a double.
@@ -139,9 +145,15 @@ function csvLine(
     throw failure(file, object.line, "", "Invalid JSON: not an object");
   }
   const values = keysOf(parsed as Record<string, unknown>, copy.json === "auto ignorecase");
-  const cells = columns.map((column) =>
-    cell(values.get(column.name), column, copy.truncateColumns),
-  );
+  const cells = columns.map((column) => {
+    const value = values.get(column.name);
+    const form = TIME_FORMS[column.type];
+    // PostgreSQL would read more forms than Redshift does without DATEFORMAT and TIMEFORMAT.
+    if (form && value !== undefined && value !== null && !form.test(String(value))) {
+      throw failure(file, object.line, column.name, `Invalid ${column.type} format`);
+    }
+    return cell(value, column, copy.truncateColumns);
+  });
   return `${cells.join(",")}\n`;
 }
 
@@ -165,7 +177,6 @@ function keysOf(object: Record<string, unknown>, ignoreCase: boolean): Map<strin
 function cell(value: unknown, column: TargetColumn, truncate: boolean): string {
   if (value === undefined || value === null) return "";
   if (value instanceof Digits) return quoted(value.text);
-  if (column.type === "jsonb") return quoted(JSON.stringify(value));
   if (typeof value === "string") {
     return quoted(truncate && column.bytesMax !== undefined ? cut(value, column.bytesMax) : value);
   }

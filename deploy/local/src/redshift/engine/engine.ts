@@ -11,6 +11,7 @@ import {
   type EngineFailure,
   type EngineResult,
 } from "./protocol.ts";
+import { SqlRefused } from "../sql/refused.ts";
 import { startPostgres, type Connection } from "./server.ts";
 
 /** Statements that run at once; more wait. Redshift's own bound is 50, our processes are dearer. */
@@ -120,6 +121,7 @@ async function run(client: pg.PoolClient, sql: string): Promise<EngineResult> {
     return {
       columns: hasRows ? fields.map(describeColumn) : undefined,
       records: rows.map((row) => encodeRow(fields, row)),
+      sizes: rows.map((row) => row.reduce((sum, value) => sum + Buffer.byteLength(value ?? ""), 0)),
       affected: rowCount ?? 0,
     };
   } catch (error) {
@@ -143,6 +145,7 @@ async function load(
 }
 
 function failed(error: unknown): Error {
+  if (error instanceof SqlRefused) return error;
   if (!(error instanceof Error)) return new Error(String(error));
   const from = error as Error & Partial<Record<keyof EngineFailure, string>>;
   // What the server itself says has a SQLSTATE; what the connection says has not.

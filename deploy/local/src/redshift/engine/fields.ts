@@ -1,3 +1,5 @@
+import { unknownHere } from "../sql/refused.ts";
+
 /** A column as GetStatementResult describes it. */
 export interface ColumnMetadata {
   readonly isCaseSensitive: boolean;
@@ -33,6 +35,9 @@ const TYPES: Readonly<Record<number, readonly [name: string, member: Member, pre
     26: ["oid", "longValue", 10],
     700: ["float4", "doubleValue", 8],
     701: ["float8", "doubleValue", 17],
+    19: ["varchar", "stringValue", 0],
+    25: ["varchar", "stringValue", 0],
+    705: ["varchar", "stringValue", 0],
     1042: ["bpchar", "stringValue", 0],
     1043: ["varchar", "stringValue", 0],
     1082: ["date", "stringValue", 13],
@@ -40,13 +45,15 @@ const TYPES: Readonly<Record<number, readonly [name: string, member: Member, pre
     1114: ["timestamp", "stringValue", 29],
     1184: ["timestamptz", "stringValue", 35],
     1700: ["numeric", "stringValue", 18],
-    3802: ["super", "stringValue", 0],
   };
 const SIGNED = new Set(["int2", "int4", "int8", "float4", "float8", "numeric"]);
 const NOT_A_TYPE: readonly [string, Member, number] = ["varchar", "stringValue", 0];
 
+/** @throws SqlRefused for a value that prints otherwise in Redshift, or that has no type there */
 export function describeColumn(field: RowField): ColumnMetadata {
-  const [typeName, , fixed] = TYPES[field.dataTypeID] ?? NOT_A_TYPE;
+  const known = TYPES[field.dataTypeID];
+  if (!known) throw unknownHere(`the type of the result column ${JSON.stringify(field.name)}`);
+  const [typeName, , fixed] = known;
   const modifier = field.dataTypeModifier;
   const sized = modifier >= 4 && (typeName === "varchar" || typeName === "bpchar");
   const numeric = typeName === "numeric" && modifier >= 4;

@@ -5,6 +5,8 @@ export interface EngineResult {
   readonly columns: readonly ColumnMetadata[] | undefined;
   /** Rows as JSON texts of Field unions. */
   readonly records: readonly string[];
+  /** Bytes of the values of each row. */
+  readonly sizes: readonly number[];
   /** Rows affected; 0 for what counts none. */
   readonly affected: number;
 }

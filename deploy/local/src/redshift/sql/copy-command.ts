@@ -1,5 +1,5 @@
 import { closing, nameOf, significant, splitAt, stringOf, type Token } from "./tokens.ts";
-import { SqlRefused } from "./refused.ts";
+import { SqlRefused, unknownHere } from "./refused.ts";
 
 /** COPY table FROM 's3://...', as far as this endpoint runs it. */
 export interface CopyCommand {
@@ -10,7 +10,7 @@ export interface CopyCommand {
   readonly source: string;
   readonly format: "parquet" | "json";
   /** How JSON keys find their columns. */
-  readonly json: "auto" | "auto ignorecase" | "noshred";
+  readonly json: "auto" | "auto ignorecase";
   readonly manifest: boolean;
   readonly gzip: boolean;
   readonly noLoad: boolean;
@@ -20,16 +20,8 @@ export interface CopyCommand {
 
 const FLAGS = new Set(["MANIFEST", "GZIP", "NOLOAD", "FILLRECORD", "TRUNCATECOLUMNS"]);
 /** Options with an optional ON/OFF/TRUE/FALSE/PRESET that only steer Redshift's own storage. */
-const SWITCHES = new Set([
-  "COMPUPDATE",
-  "STATUPDATE",
-  "EXPLICIT_IDS",
-  "EMPTYASNULL",
-  "BLANKSASNULL",
-]);
+const SWITCHES = new Set(["COMPUPDATE", "STATUPDATE"]);
 const SWITCH_VALUES = new Set(["ON", "OFF", "TRUE", "FALSE", "PRESET"]);
-/** Options with one value that change nothing here: one region, ISO and epoch times recognised. */
-const VALUED = new Set(["REGION", "TIMEFORMAT", "DATEFORMAT", "ENCODING", "COMPROWS"]);
 const CREDENTIALS = new Set([
   "IAM_ROLE",
   "CREDENTIALS",
@@ -37,7 +29,7 @@ const CREDENTIALS = new Set([
   "SECRET_ACCESS_KEY",
   "SESSION_TOKEN",
 ]);
-const COLUMNAR_ALLOWS = new Set(["MANIFEST", "FILLRECORD", "NOLOAD"]);
+const COLUMNAR_ALLOWS = new Set(["MANIFEST", "FILLRECORD", "STATUPDATE"]);
 
 /** @throws SqlRefused naming the option that Redshift or this endpoint does not take */
 export function parseCopy(words: readonly Token[]): CopyCommand {
@@ -80,9 +72,13 @@ function options(words: readonly Token[]): Options {
       authorized = true;
       at = valueIndex(words, at);
     } else if (FLAGS.has(key)) flags.add(key);
-    else if (VALUED.has(key)) at = valueIndex(words, at);
-    else if (SWITCHES.has(key)) at += SWITCH_VALUES.has(words[at + 1]?.key ?? "") ? 1 : 0;
-    else if (key === "FORMAT") at += words[at + 1]?.key === "AS" ? 1 : 0;
+    else if (key === "REGION") {
+      flags.add(key);
+      at = valueIndex(words, at);
+    } else if (SWITCHES.has(key)) {
+      flags.add(key);
+      at += SWITCH_VALUES.has(words[at + 1]?.key ?? "") ? 1 : 0;
+    } else if (key === "FORMAT") at += words[at + 1]?.key === "AS" ? 1 : 0;
     else if (key === "PARQUET") format = "parquet";
     else if (key === "JSON") {
       format = "json";
@@ -92,7 +88,7 @@ function options(words: readonly Token[]): Options {
         json = jsonMode(mode);
         at = value;
       }
-    } else throw new SqlRefused(`COPY option ${key} is not supported by this endpoint.`);
+    } else throw unknownHere(`the COPY option ${key}`);
   }
   if (!authorized) throw new SqlRefused("COPY needs IAM_ROLE or another authorization.");
   if (format === undefined) {
@@ -125,8 +121,6 @@ function valueIndex(words: readonly Token[], at: number): number {
 }
 
 function jsonMode(mode: string): Options["json"] {
-  if (mode === "auto" || mode === "auto ignorecase" || mode === "noshred") return mode;
-  throw new SqlRefused(
-    `COPY JSON '${mode}' is not supported by this endpoint; use 'auto', 'auto ignorecase' or 'noshred'.`,
-  );
+  if (mode === "auto" || mode === "auto ignorecase") return mode;
+  throw unknownHere(`COPY JSON '${mode}'`);
 }

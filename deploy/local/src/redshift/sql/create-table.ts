@@ -9,10 +9,12 @@ import {
   splitAt,
   type Token,
 } from "./tokens.ts";
-import { SqlRefused } from "./refused.ts";
+import { SqlRefused, unknownHere } from "./refused.ts";
 
 const VARCHAR_DEFAULT = 256;
 const VARCHAR_MAX = 65535;
+const VARBYTE_DEFAULT = 64_000;
+const VARBYTE_MAX = 1_024_000;
 const TEXT_TYPES = new Set(["VARCHAR", "NVARCHAR", "CHAR", "CHARACTER", "NCHAR", "BPCHAR", "TEXT"]);
 const COLUMN_WORDS = new Set([
   "ENCODE",
@@ -157,7 +159,7 @@ function primaryKeyColumns(element: readonly Token[]): string[] {
 
 function translateType(words: readonly Token[]): { type: string; bytes?: number } {
   const first = words[0]?.key ?? "";
-  if (first === "SUPER") return { type: "jsonb" };
+  if (first === "SUPER") throw unknownHere("the type SUPER");
   if (["JSONB", "JSON", "SERIAL", "BIGSERIAL", "UUID", "XML", "MONEY", "BYTEA"].includes(first)) {
     throw new SqlRefused(
       `Column "${first.toLowerCase()}" has unsupported type "${first.toLowerCase()}".`,
@@ -166,8 +168,10 @@ function translateType(words: readonly Token[]): { type: string; bytes?: number 
   if (words.some((word) => word.text === "[")) {
     throw new SqlRefused("Array types are not supported on Redshift tables.");
   }
-  // Uncompressed: compressing the raw posts of a stage takes longer than all else in a COPY.
-  if (first === "VARBYTE" || first === "VARBINARY") return { type: "bytea STORAGE EXTERNAL" };
+  if (["VARBYTE", "VARBINARY", "BINARY"].includes(first)) return varbyte(words);
+  if (["DECIMAL", "NUMERIC", "DEC"].includes(first) && words.length === 1) {
+    return { type: "decimal(18,0)" };
+  }
   if (!TEXT_TYPES.has(first)) return { type: render(spaced(words)) };
   const open = words.findIndex((word) => word.text === "(");
   const varying = first.includes("VARCHAR") || first === "TEXT" || words[1]?.key === "VARYING";
@@ -179,6 +183,16 @@ function translateType(words: readonly Token[]): { type: string; bytes?: number 
   }
   if (!varying) return { type: `char(${length})` };
   return { type: `varchar(${length})`, bytes: length };
+}
+
+/** Uncompressed: compressing the raw posts of a stage takes longer than all else in a COPY. */
+function varbyte(words: readonly Token[]): { type: string; bytes: number } {
+  const open = words.findIndex((word) => word.text === "(");
+  const bytes = open < 0 ? VARBYTE_DEFAULT : Number(words[open + 1]?.text);
+  if (!(bytes >= 1 && bytes <= VARBYTE_MAX)) {
+    throw new SqlRefused(`length for type varbyte cannot exceed ${VARBYTE_MAX}`);
+  }
+  return { type: "bytea STORAGE EXTERNAL", bytes };
 }
 
 function columnAttributes(words: readonly Token[]): string {
@@ -217,8 +231,12 @@ function columnAttributes(words: readonly Token[]): string {
         index = end - 1;
         break;
       }
+      case "NOT":
+      case "NULL":
+        kept.push(key);
+        break;
       default:
-        kept.push(words[index]?.text ?? "");
+        throw unknownHere(`${words[index]?.text ?? ""} of a column`);
     }
   }
   return kept.join(" ").replace(/\bnot null\b/i, "NOT NULL");

@@ -1,3 +1,4 @@
+import { SqlRefused } from "./refused.ts";
 import {
   closing,
   nextIndex,
@@ -24,11 +25,10 @@ const CALLS: Readonly<Record<string, Rewrite>> = {
   DATE_ADD: datePart("dateadd"),
   DATEDIFF: datePart("datediff"),
   DATE_DIFF: datePart("datediff"),
+  DATE_PART: datePart("date_part"),
+  PGDATE_PART: datePart("date_part"),
   LEN: (args) => `length(${args.join(",")})`,
   CHARINDEX: ([needle = "", text = ""]) => `strpos(${text},${needle})`,
-  MEDIAN: (args) => `percentile_cont(0.5) WITHIN GROUP (ORDER BY ${args.join(",")})`,
-  // A keyword of PostgreSQL with another meaning.
-  JSON_SERIALIZE: (args) => `(${args.join(",")})::jsonb::text`,
   JSON_EXTRACT_PATH_TEXT: jsonPath,
   CONVERT: ([type = "", value = ""]) => `CAST(${value} AS ${type})`,
 };
@@ -76,6 +76,12 @@ const DATE_PARTS: Readonly<Record<string, string>> = {
   USEC: "microsecond",
   MICROSECOND: "microsecond",
   MICROSECONDS: "microsecond",
+  DOW: "dow",
+  DAYOFWEEK: "dow",
+  WEEKDAY: "dow",
+  DOY: "doy",
+  DAYOFYEAR: "doy",
+  EPOCH: "epoch",
 };
 
 /**
@@ -105,6 +111,8 @@ export function rewriteExpressions(tokens: readonly Token[]): Token[] {
   return result;
 }
 
+const SET_OPERATIONS: ReadonlySet<string> = new Set(["UNION", "INTERSECT", "EXCEPT", "MINUS"]);
+
 interface Step {
   readonly tokens: readonly Token[];
   /** Index of the last token that was consumed. */
@@ -120,7 +128,7 @@ function rewriteWord(tokens: readonly Token[], index: number): Step | undefined 
   if (follower?.text === "(") return rewriteCall(tokens, index, next);
   switch (token.key) {
     case "SYSDATE":
-      return { tokens: [raw(`${COMPATIBILITY_SCHEMA}.getdate()`)], last: index };
+      return { tokens: [raw(`${COMPATIBILITY_SCHEMA}.sysdate()`)], last: index };
     case "MINUS":
       return follower?.key === "SELECT" ? { tokens: [raw("EXCEPT")], last: index } : undefined;
     case "APPROXIMATE":
@@ -143,6 +151,11 @@ function rewriteTop(tokens: readonly Token[], index: number): Step | undefined {
   }
   const count = nextIndex(tokens, at + 1);
   if (tokens[at]?.key !== "TOP" || tokens[count]?.kind !== "number") return undefined;
+  if (tokens.some(({ key }) => SET_OPERATIONS.has(key))) {
+    throw new SqlRefused(
+      "TOP beside UNION, INTERSECT or EXCEPT is not run by this stand-in; use LIMIT",
+    );
+  }
   return { tokens: head, last: count, limit: tokens[count].text };
 }
 
@@ -158,7 +171,7 @@ function rewriteCall(tokens: readonly Token[], index: number, open: number): Ste
   return { tokens: [raw(rewrite(args, original))], last: close };
 }
 
-/** LISTAGG(x, sep) WITHIN GROUP (ORDER BY ...) is string_agg(x::text, sep ORDER BY ...). */
+/** LISTAGG(x, sep) WITHIN GROUP (ORDER BY ...) is string_agg(x, sep ORDER BY ...). */
 function listagg(tokens: readonly Token[], inner: readonly Token[], close: number): Step {
   const [value = [], separator] = splitAt(inner, ",");
   const [first] = significant(value);
@@ -176,7 +189,8 @@ function listagg(tokens: readonly Token[], inner: readonly Token[], close: numbe
     order = ` ${render(rewriteExpressions(tokens.slice(open + 1, last))).trim()}`;
   }
   const glue = separator ? render(rewriteExpressions(separator)).trim() : "''";
-  const text = `string_agg(${distinct ? "DISTINCT " : ""}(${expression})::text, ${glue}${order})`;
+  const joined = `${distinct ? "DISTINCT " : ""}(${expression})::varchar(65535), ${glue}${order}`;
+  const text = `${COMPATIBILITY_SCHEMA}.listagg_bounded(pg_catalog.string_agg(${joined}))`;
   return { tokens: [raw(text)], last };
 }
 
@@ -185,7 +199,9 @@ function decode(args: readonly string[]): string {
   const [value = "", ...rest] = args;
   let text = "(CASE";
   for (let index = 0; index + 1 < rest.length; index += 2) {
-    text += ` WHEN ${value} IS NOT DISTINCT FROM ${rest[index] ?? ""} THEN ${rest[index + 1] ?? ""}`;
+    const search = rest[index] ?? "";
+    const same = `${value} = ${search} OR (${value} IS NULL AND ${search} IS NULL)`;
+    text += ` WHEN ${same} THEN ${rest[index + 1] ?? ""}`;
   }
   return `${text}${rest.length % 2 === 1 ? ` ELSE ${rest.at(-1) ?? "NULL"}` : ""} END)`;
 }
@@ -204,7 +220,9 @@ function datePart(name: string): Rewrite {
     const key = (
       word?.kind === "string" ? word.text.slice(1, -1) : (word?.text ?? "")
     ).toUpperCase();
-    const part = DATE_PARTS[key] ?? key.toLowerCase();
+    const part = DATE_PARTS[key];
+    if (part === undefined)
+      throw new SqlRefused(`the date part ${key} is not known to this stand-in`);
     const rest = args.slice(1).map((argument) => `(${argument})`);
     return `${COMPATIBILITY_SCHEMA}.${name}(${[quoteLiteral(part), ...rest].join(",")})`;
   };

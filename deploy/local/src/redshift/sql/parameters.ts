@@ -28,7 +28,14 @@ export function bindParameters(
       return token;
     }
     used.add(name);
-    return raw(quoteLiteral(value));
+    return raw(literalOf(value));
   });
   return { tokens: bound, used, missing };
+}
+
+/** What stands in a value stands for itself, though Redshift takes a backslash in SQL for an escape. */
+function literalOf(value: string): string {
+  return value.includes("\\")
+    ? `E${quoteLiteral(value.replaceAll("\\", "\\\\"))}`
+    : quoteLiteral(value);
 }

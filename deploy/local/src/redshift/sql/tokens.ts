@@ -8,7 +8,7 @@ export interface Token {
 // Order matters: dollar quotes before parameters before symbols; `::` before `:name`.
 const LEXEMES: readonly (readonly [Token["kind"], RegExp])[] = [
   ["space", /(?:\s+|--[^\n]*)+/y],
-  ["string", /(?:[eE]|[xX]|[bB]|[nN])?'(?:[^']|'')*'/y],
+  ["string", /(?:[eE]|[xX]|[bB]|[nN])?'(?:[^'\\]|''|\\[\s\S])*'/y],
   ["quoted", /"(?:[^"]|"")*"/y],
   ["string", /\$([A-Za-z_]\w*)?\$[\s\S]*?\$\1\$/y],
   ["number", /(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?/y],

@@ -1,33 +1,54 @@
+import { judge } from "./judge.ts";
 import { parseCopy, type CopyCommand } from "./copy-command.ts";
 import { translateColumn, translateCreateTable } from "./create-table.ts";
 import { rewriteExpressions } from "./expressions.ts";
 import { checkMerge } from "./merge.ts";
-import { SqlRefused } from "./refused.ts";
+import { SqlRefused, unknownHere } from "./refused.ts";
+import { planOfSetting } from "./session-settings.ts";
+import { asRedshiftReads } from "./source.ts";
+import { principalStatement } from "./principals.ts";
 import { closing, render, significant, splitAt, type Token } from "./tokens.ts";
 
 /** What the engine is to do for one Redshift statement. */
 export type Plan =
   /** Rows come back; `cursor` when a cursor can serve them. */
   | { readonly kind: "rows"; readonly sql: string; readonly cursor: boolean }
-  | { readonly kind: "command"; readonly sql: string; readonly leavesState: boolean }
+  | { readonly kind: "command"; readonly sql: string }
+  /** Names in quotes keep their case from here on, or no longer. */
+  | { readonly kind: "case"; readonly sensitive: boolean }
+  | { readonly kind: "setting"; readonly sql: string }
   | { readonly kind: "copy"; readonly copy: CopyCommand }
   /** Commits what came before it, as TRUNCATE does in Redshift. */
   | { readonly kind: "truncate"; readonly sql: string }
   /** Accepted and without effect here: sort keys, compression, storage. */
   | { readonly kind: "nothing" };
 
+/** What statements before it in its session have set. */
+export interface SessionState {
+  caseSensitive: boolean;
+}
+
 /**
  * Translates one Redshift statement, its parameters already bound, to PostgreSQL 18.
  *
  * @throws SqlRefused for what Redshift refuses or this endpoint does not do
  */
-export function translate(tokens: readonly Token[]): Plan {
+export function translate(
+  tokens: readonly Token[],
+  state: SessionState = { caseSensitive: false },
+): Plan {
   const parts = splitAt(tokens, ";").filter((part) => significant(part).length > 0);
-  const [statement] = parts;
-  if (statement === undefined) throw new SqlRefused("syntax error at end of input");
+  const [given] = parts;
+  if (given === undefined) throw new SqlRefused("syntax error at end of input");
   if (parts.length > 1) {
     throw new SqlRefused("cannot insert multiple commands into a prepared statement");
   }
+  const plan = planOf(asRedshiftReads(given, state));
+  if (!("sql" in plan) || plan.kind === "setting") return plan;
+  return { ...plan, sql: judge(plan.sql) };
+}
+
+function planOf(statement: readonly Token[]): Plan {
   const words = significant(statement);
   switch (words[0]?.key ?? "") {
     case "SELECT":
@@ -35,7 +56,6 @@ export function translate(tokens: readonly Token[]): Plan {
     case "VALUES":
     case "(":
       return query(statement, words);
-    case "SHOW":
     case "EXPLAIN":
       return { kind: "rows", sql: render(rewriteExpressions(statement)), cursor: false };
     case "CREATE":
@@ -59,7 +79,7 @@ export function translate(tokens: readonly Token[]): Plan {
       return words[1]?.key === "COMPRESSION" ? { kind: "nothing" } : analyze(words);
     case "SET":
     case "RESET":
-      return { kind: "command", sql: render(statement), leavesState: true };
+      return planOfSetting(words);
     default:
       return other(statement, words);
   }
@@ -68,12 +88,12 @@ export function translate(tokens: readonly Token[]): Plan {
 function query(statement: readonly Token[], words: readonly Token[]): Plan {
   const into = words.some((word) => word.key === "INTO");
   const sql = render(rewriteExpressions(statement));
-  if (into) return { kind: "command", sql, leavesState: true };
+  if (into) return { kind: "command", sql };
   return { kind: "rows", sql, cursor: true };
 }
 
 function command(statement: readonly Token[]): Plan {
-  return { kind: "command", sql: render(rewriteExpressions(statement)), leavesState: false };
+  return { kind: "command", sql: render(rewriteExpressions(statement)) };
 }
 
 function write(statement: readonly Token[], words: readonly Token[]): Plan {
@@ -97,17 +117,19 @@ function withDeleteFrom(statement: readonly Token[], words: readonly Token[]): r
 function create(statement: readonly Token[], words: readonly Token[]): Plan {
   const kind = words.find((word, index) => index > 0 && !CREATE_PREFIXES.has(word.key))?.key ?? "";
   if (kind === "TABLE") {
-    const { sql, temporary } = translateCreateTable(statement);
-    return { kind: "command", sql, leavesState: temporary };
+    const { sql } = translateCreateTable(statement);
+    return { kind: "command", sql };
+  }
+  if (["USER", "GROUP", "ROLE"].includes(kind)) {
+    return { kind: "command", sql: principalStatement(words) };
   }
   if (UNSUPPORTED_OBJECTS.has(kind)) {
     throw new SqlRefused(`SQL command "CREATE ${kind}" not supported on Redshift tables.`);
   }
   if (kind !== "VIEW" && kind !== "SCHEMA") {
-    throw new SqlRefused(`CREATE ${kind} is not supported by this development endpoint.`);
+    throw unknownHere(`CREATE ${kind}`);
   }
-  const tokens = statement.filter((token) => token.key !== "BINDING" && token.key !== "SCHEMA_");
-  return command(tokens);
+  return command(statement);
 }
 
 const CREATE_PREFIXES = new Set(["OR", "REPLACE", "LOCAL", "TEMP", "TEMPORARY", "UNIQUE"]);
@@ -125,6 +147,9 @@ const UNSUPPORTED_OBJECTS = new Set([
 
 function alter(statement: readonly Token[], words: readonly Token[]): Plan {
   const keys = words.map((word) => word.key);
+  if (["USER", "GROUP", "ROLE", "DEFAULT"].includes(keys[1] ?? "")) {
+    return { kind: "command", sql: principalStatement(words) };
+  }
   const physical = ["DISTKEY", "SORTKEY", "DISTSTYLE", "ENCODE"].some((key) => keys.includes(key));
   const add = words.findIndex((word, index) => word.key === "ADD" && index > 2);
   const constraint = ["CONSTRAINT", "PRIMARY", "UNIQUE", "FOREIGN"];
@@ -136,7 +161,6 @@ function alter(statement: readonly Token[], words: readonly Token[]): Plan {
   return {
     kind: "command",
     sql: `${head.join(" ").replaceAll(" . ", ".")} ADD COLUMN ${column}`,
-    leavesState: false,
   };
 }
 
@@ -146,7 +170,6 @@ function analyze(words: readonly Token[]): Plan {
   return {
     kind: "command",
     sql: `ANALYZE ${target.map((w) => w.text).join("")}`,
-    leavesState: false,
   };
 }
 
@@ -160,9 +183,10 @@ function other(statement: readonly Token[], words: readonly Token[]): Plan {
   if (first === "SAVEPOINT" || first === "RELEASE") {
     throw new SqlRefused(`SQL command "${first}" not supported.`);
   }
-  if (["DROP", "COMMENT", "GRANT", "REVOKE", "LOCK", "CALL"].includes(first)) {
-    return ["GRANT", "REVOKE"].includes(first) ? { kind: "nothing" } : command(statement);
+  if (first === "GRANT" || first === "REVOKE") {
+    return { kind: "command", sql: principalStatement(words) };
   }
+  if (first === "DROP" || first === "COMMENT" || first === "LOCK") return command(statement);
   if (first === "UNLOAD") {
     throw new SqlRefused("UNLOAD is not supported by this development endpoint yet.");
   }

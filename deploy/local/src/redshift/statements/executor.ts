@@ -117,6 +117,7 @@ export class Executor {
         copier,
         committing: false,
         wrote: false,
+        state: { caseSensitive: false },
       };
       active.run = run;
       try {

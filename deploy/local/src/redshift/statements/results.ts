@@ -66,11 +66,15 @@ class ResultWriter {
   }
 
   /** @throws SqlRefused when a row or the result is over its limit */
-  async write(records: readonly string[]): Promise<void> {
-    for (const record of records) {
+  async write(records: readonly string[], sizes: readonly number[]): Promise<void> {
+    for (const [index, record] of records.entries()) {
+      const size = sizes[index] ?? 0;
+      if (size > ROW_BYTES_MAX) {
+        throw new SqlRefused(
+          `a row of ${size} bytes is larger than the limit of 64 KB of a result row`,
+        );
+      }
       const bytes = Buffer.byteLength(record);
-      // The text form of a row is larger than what the limit counts, so leave room for it.
-      if (bytes > ROW_BYTES_MAX * 2) throw new SqlRefused("Packet for query is too large");
       this.#bytes += bytes;
       if (this.#bytes > RESULT_BYTES_MAX) {
         throw new SqlRefused("Query result is larger than the limit of 500 MB");

@@ -1,10 +1,11 @@
 import type { Copier } from "../copy/copier.ts";
 import type { EngineSession } from "../engine/engine.ts";
 import { EngineError } from "../engine/protocol.ts";
+import { SUPERUSER } from "../engine/server.ts";
 import { bindParameters } from "../sql/parameters.ts";
 import { SqlRefused } from "../sql/refused.ts";
-import { tokenize } from "../sql/tokens.ts";
-import { translate, type Plan } from "../sql/translate.ts";
+import { quoteLiteral, tokenize } from "../sql/tokens.ts";
+import { translate, type Plan, type SessionState } from "../sql/translate.ts";
 import { redshiftMessage } from "./messages.ts";
 import { partId, type Part, type StatementRecord } from "./record.ts";
 import type { ResultFiles } from "./results.ts";
@@ -21,6 +22,7 @@ export interface Run {
   /** From here on the outcome is the database's: cancelling is too late. */
   committing: boolean;
   wrote: boolean;
+  readonly state: SessionState;
 }
 
 /** All parts in one transaction. */
@@ -57,12 +59,25 @@ export function messageOf(error: unknown): string {
 async function begin(run: Run): Promise<void> {
   run.cancel.signal.throwIfAborted();
   await run.session.run("BEGIN");
+  const user = databaseUser(run.record);
+  if (user === undefined) return;
+  try {
+    await run.session.run(`SET SESSION AUTHORIZATION ${quoteLiteral(user)}`);
+  } catch (error) {
+    throw new SqlRefused(`user "${user}" does not exist`, { cause: error });
+  }
+}
+
+/** Undefined: the administrator, as whom everybody comes who does not name another. */
+function databaseUser({ dbUser = "IAM:" }: StatementRecord): string | undefined {
+  return dbUser.startsWith("IAM:") || dbUser === SUPERUSER ? undefined : dbUser;
 }
 
 async function commit(run: Run): Promise<void> {
   run.cancel.signal.throwIfAborted();
   run.committing = true;
   if (run.wrote) {
+    if (databaseUser(run.record)) await run.session.run("RESET SESSION AUTHORIZATION");
     await run.session.run(
       `INSERT INTO redshift_compatibility.committed (id) VALUES ('${run.record.id}')
        ON CONFLICT DO NOTHING`,
@@ -77,7 +92,7 @@ async function runPart(run: Run, part: Part, index: number): Promise<void> {
   part.status = "STARTED";
   part.updatedAtMs = Date.now();
   try {
-    await runPlan(run, part, index, planOf(run.record, part));
+    await runPlan(run, part, index, planOf(run, part));
     part.status = "FINISHED";
   } catch (error) {
     const cancelled = run.cancel.signal.aborted;
@@ -90,17 +105,25 @@ async function runPart(run: Run, part: Part, index: number): Promise<void> {
   }
 }
 
-function planOf(record: StatementRecord, part: Part): Plan {
+function planOf({ record, state }: Run, part: Part): Plan {
   const bound = bindParameters(tokenize(part.sql), record.parameters);
   const [missing] = bound.missing;
   if (missing !== undefined) throw new SqlRefused(`parameter :${missing} has no value`);
-  return translate(bound.tokens);
+  return translate(bound.tokens, state);
 }
 
 async function runPlan(run: Run, part: Part, index: number, plan: Plan): Promise<void> {
   const { session, copier, record, cancel } = run;
   switch (plan.kind) {
     case "nothing":
+      part.resultRows = 0;
+      return;
+    case "case":
+      run.state.caseSensitive = plan.sensitive;
+      part.resultRows = 0;
+      return;
+    case "setting":
+      await session.run(plan.sql);
       part.resultRows = 0;
       return;
     case "rows":
@@ -134,11 +157,11 @@ async function select(
   const fetch = plan.cursor ? `FETCH ${FETCH_ROWS} FROM hybridge_rows` : plan.sql;
   let page = await session.run(fetch);
   const writer = run.results.writer(partId(run.record, index), page.columns ?? []);
-  await writer.write(page.records);
+  await writer.write(page.records, page.sizes);
   while (plan.cursor && page.records.length === FETCH_ROWS) {
     run.cancel.signal.throwIfAborted();
     page = await session.run(fetch);
-    await writer.write(page.records);
+    await writer.write(page.records, page.sizes);
   }
   if (plan.cursor) await session.run("CLOSE hybridge_rows");
   const head = await writer.close();
