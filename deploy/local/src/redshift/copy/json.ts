@@ -149,7 +149,7 @@ function csvLine(
     const value = values.get(column.name);
     const form = TIME_FORMS[column.type];
     // PostgreSQL would read more forms than Redshift does without DATEFORMAT and TIMEFORMAT.
-    if (form && value !== undefined && value !== null && !form.test(String(value))) {
+    if (form && typeof value === "string" && !form.test(value)) {
       throw failure(file, object.line, column.name, `Invalid ${column.type} format`);
     }
     return cell(value, column, copy.truncateColumns);
