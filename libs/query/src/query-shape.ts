@@ -17,20 +17,26 @@ export interface Dialect {
 
 /** What a parenthesis (or, at the bottom, the statement) holds. */
 interface Frame {
-  readonly kind: "query" | "join" | "call" | "other";
+  kind: "query" | "join" | "call" | "other";
   /** Where in a FROM clause the walk is: where a table stands, or in the condition of a join. */
   from: "no" | "tables" | "condition";
   /** Where in a WITH clause: before the name of a common table expression, before its body. */
   with: "no" | "name" | "body" | "next";
 }
 
-/** What follows FROM and its joins, or begins another query. */
+/** Reserved words that end FROM with its joins; another query may begin with one. */
 const AFTER_FROM = new Set(
-  (
-    "where group having order sort cluster distribute limit offset qualify window union except " +
-    "minus intersect select connect start fetch"
-  ).split(" "),
+  "where group having order limit offset union except intersect select".split(" "),
 );
+
+/**
+ * The same, but not reserved everywhere: a table may have such an alias, and another table may
+ * follow behind a comma, which none of these clauses has.
+ */
+const PERHAPS_AFTER_FROM = new Set("qualify window connect start fetch".split(" "));
+
+/** The same with BY behind them. */
+const SORTS = new Set(["sort", "cluster", "distribute"]);
 
 /** Words after which a value begins. Only there, and after symbols, a parameter may stand. */
 const BEFORE_VALUE = new Set(
@@ -78,8 +84,10 @@ function frameOf(kind: Frame["kind"]): Frame {
 
 /** Follows the clauses of a query. */
 function move(tokens: readonly Token[], index: number, frame: Frame): void {
-  if (frame.kind !== "query" && frame.kind !== "join") return;
   const token = tokens[index];
+  // ((SELECT ...) UNION SELECT ...) as a value: only now it is known to be a query.
+  if (wordOf(token) === "select" && !isSymbol(tokens[index - 1], ".")) frame.kind = "query";
+  if (frame.kind !== "query" && frame.kind !== "join") return;
   if (isSymbol(token, ",")) {
     if (frame.with === "next") frame.with = "name";
     if (frame.from === "condition") frame.from = "tables";
@@ -96,8 +104,14 @@ function move(tokens: readonly Token[], index: number, frame: Frame): void {
   }
   if (frame.with !== "no") return;
   if (word === "join" || (word === "from" && !isDistinctFrom(tokens, index))) frame.from = "tables";
-  else if (word === "on" && frame.from === "tables") frame.from = "condition";
-  else if (AFTER_FROM.has(word)) frame.from = "no";
+  else if (endsFrom(word, wordOf(tokens[index + 1]))) frame.from = "no";
+  else if (frame.from === "tables" && (word === "on" || PERHAPS_AFTER_FROM.has(word))) {
+    frame.from = "condition";
+  }
+}
+
+function endsFrom(word: string, next: string): boolean {
+  return AFTER_FROM.has(word) || (SORTS.has(word) && next === "by");
 }
 
 /** a IS [NOT] DISTINCT FROM b */
