@@ -1,35 +1,13 @@
 import { readConfig, setting, type Config, type Settings } from "@hybridge/core";
+import { hiveSettings } from "@hybridge/hive";
 import { clusterSettings } from "@hybridge/kafka";
 import { redshiftSettings } from "@hybridge/redshift";
 import { rpcSettings } from "@hybridge/rpc";
 import { tracingSettings } from "@hybridge/tracing";
-import { z } from "zod";
-
-const identifier = (fallback: string) =>
-  z
-    .string()
-    .regex(/^[A-Za-z_]\w*$/, { error: "must be letters, digits and underscores" })
-    .prefault(fallback);
 
 /** The settings of query-gateway; docs/settings.md derives from them. */
 export const settings = {
-  HYBRIDGE_HIVE: {
-    schema: setting.bootstrap("127.0.0.1:10000"),
-    doc: "host:port of HiveServer2 (binary transport)",
-  },
-  HYBRIDGE_HIVE_DATABASE: {
-    schema: identifier("hybridge"),
-    doc: "Hive database of the table tweets; names without a database belong to it",
-  },
-  HYBRIDGE_HIVE_USER: {
-    schema: setting.text("hybridge"),
-    doc: "user that HiveServer2 sees; give it rights to read only",
-  },
-  HYBRIDGE_HIVE_PASSWORD: {
-    schema: setting.optional(),
-    secret: true,
-    doc: "password of that user, where HiveServer2 asks for one",
-  },
+  ...hiveSettings,
   ...redshiftSettings,
   ...clusterSettings("HYBRIDGE_SOURCE", "the source cluster"),
   HYBRIDGE_SOURCE_BOOTSTRAP: {

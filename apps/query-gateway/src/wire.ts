@@ -1,5 +1,5 @@
 import type { Emit } from "@hybridge/core";
-import { openHive, readVisibleEnds, type Hive, type HiveOptions } from "@hybridge/hive";
+import { hiveOptions, openHive, readVisibleEnds, type Hive } from "@hybridge/hive";
 import { clusterOptions, countRanges, describeLog, readPositions } from "@hybridge/kafka";
 import { openRedshift, redshiftNames, redshiftOptions, redshiftTables } from "@hybridge/redshift";
 import { startRpcServer } from "@hybridge/rpc";
@@ -23,7 +23,14 @@ export async function wireQueryGateway(
   emit: Emit,
 ): Promise<QueryGateway> {
   await using opened = new AsyncDisposableStack();
-  const hive = opened.use(openHive(hiveOptions(config, emit)));
+  const hive = opened.use(
+    openHive({
+      ...hiveOptions(config, emit),
+      database: config.HYBRIDGE_HIVE_DATABASE,
+      // One more than callers may have, for looking whether it is there.
+      sessionsMax: config.HYBRIDGE_QUERY_CONCURRENT_MAX + 1,
+    }),
+  );
   const redshift = opened.use(openRedshift({ ...redshiftOptions(config, "us-east-1"), emit }));
   const targets = [hiveEngine(hive), redshiftEngine(redshift)] as const;
   const health = engineHealth(targets, emit);
@@ -36,7 +43,7 @@ export async function wireQueryGateway(
   const database = config.HYBRIDGE_HIVE_DATABASE;
   const loaded = redshiftTables(redshiftNames(config));
   const tables = {
-    hive: `${database}.tweets`,
+    hive: `${database}.${config.HYBRIDGE_HIVE_TABLE}`,
     redshift: loaded.posts,
     redshiftDeletions: loaded.deletions,
     redshiftLoads: loaded.loads,
@@ -81,7 +88,7 @@ function reconcileSources(
 ): ReconcileSources {
   const clientId = "hybridge-query-gateway";
   const target = clusterOptions(config, "HYBRIDGE_TARGET", clientId);
-  const table = `${config.HYBRIDGE_HIVE_DATABASE}.tweets`;
+  const table = `${config.HYBRIDGE_HIVE_DATABASE}.${config.HYBRIDGE_HIVE_TABLE}`;
   return {
     hive: engines.hiveGuarded,
     redshift: engines.redshiftGuarded,
@@ -104,24 +111,4 @@ function sourceLog(config: QueryGatewayConfig, clientId: string): SourceLog | un
       return countRanges(source, topic, ranges, budget, signal);
     },
   };
-}
-
-function hiveOptions(config: QueryGatewayConfig, emit: Emit): HiveOptions {
-  const address = config.HYBRIDGE_HIVE;
-  const colon = address.lastIndexOf(":");
-  return {
-    host: address.slice(0, colon),
-    port: Number(address.slice(colon + 1)),
-    user: config.HYBRIDGE_HIVE_USER,
-    ...given("password", config.HYBRIDGE_HIVE_PASSWORD?.value()),
-    database: config.HYBRIDGE_HIVE_DATABASE,
-    // One more than callers may have, for looking whether it is there.
-    sessionsMax: config.HYBRIDGE_QUERY_CONCURRENT_MAX + 1,
-    emit,
-  };
-}
-
-/** An option that is there only when it has a value. */
-function given<const N extends string, V>(name: N, value: V | undefined): { [K in N]?: V } {
-  return (value === undefined ? {} : { [name]: value }) as { [K in N]?: V };
 }

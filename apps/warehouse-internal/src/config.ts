@@ -1,4 +1,5 @@
 import { readConfig, setting, type Config, type Settings } from "@hybridge/core";
+import { hiveSettings } from "@hybridge/hive";
 import { clusterSettings } from "@hybridge/kafka";
 import { warehouseSettings } from "@hybridge/warehouse";
 import { z } from "zod";
@@ -21,17 +22,7 @@ export const settings = {
     schema: setting.optional(),
     doc: "user that acts in HDFS (simple authentication); by default the process's own",
   },
-  HYBRIDGE_HIVE: {
-    schema: setting.bootstrap("127.0.0.1:10000"),
-    doc: "host:port of HiveServer2 (binary transport)",
-  },
-  HYBRIDGE_HIVE_DATABASE: {
-    schema: z
-      .string()
-      .regex(/^[A-Za-z_]\w*$/, { error: "must be letters, digits and underscores" })
-      .prefault("hybridge"),
-    doc: "Hive database of the external table tweets",
-  },
+  ...hiveSettings,
   HYBRIDGE_REGISTER_INTERVAL_MS: {
     schema: setting.integer(10, 3_600_000, 2_000),
     doc: "between two registrations of landed files in Hive",

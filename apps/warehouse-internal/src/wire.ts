@@ -1,7 +1,7 @@
 import { userInfo } from "node:os";
 import type { Emit } from "@hybridge/core";
 import { hdfsLandingStore, openWebHdfs } from "@hybridge/hdfs";
-import { hiveCatalog, openHive } from "@hybridge/hive";
+import { hiveCatalog, hiveOptions, openHive } from "@hybridge/hive";
 import { clusterOptions } from "@hybridge/kafka";
 import { TABLE_FOLDER } from "@hybridge/landing";
 import { parquetEncoder } from "@hybridge/parquet";
@@ -20,7 +20,7 @@ export async function runWarehouseInternal(
     url: config.HYBRIDGE_WEBHDFS_URL,
     user: config.HYBRIDGE_HDFS_USER ?? userInfo().username,
   });
-  await using hive = openHive({ ...hostAndPort(config.HYBRIDGE_HIVE), emit });
+  await using hive = openHive(hiveOptions(config, emit));
   await using encoder = await parquetEncoder({
     stagingDirectory: config.HYBRIDGE_STAGING_DIR,
     compression: "zstd",
@@ -35,6 +35,7 @@ export async function runWarehouseInternal(
     catalog: hiveCatalog({
       hive,
       database: config.HYBRIDGE_HIVE_DATABASE,
+      table: config.HYBRIDGE_HIVE_TABLE,
       location: `${folder}/${TABLE_FOLDER}`,
     }),
     encoder,
@@ -42,10 +43,4 @@ export async function runWarehouseInternal(
   } as const;
   void sweepHourly(hdfs, folder, emit, signal);
   await runWarehouse(options, signal);
-}
-
-/** The first address of a list; the setting's schema has checked its form. */
-function hostAndPort(address: string): { host: string; port: number } {
-  const { hostname, port } = new URL(`thrift://${address.split(",")[0] ?? ""}`);
-  return { host: hostname, port: Number(port) };
 }

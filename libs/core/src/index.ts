@@ -27,3 +27,4 @@ export { BoundedQueue } from "./queue.ts";
 export { RateMeter } from "./rate.ts";
 export { Secret } from "./secret.ts";
 export { retry, type RetryOptions } from "./retry.ts";
+export { tlsFiles, tlsFileSettings, type TlsMaterial } from "./tls-files.ts";

@@ -58,14 +58,15 @@ export class Secret {
   }
 }
 
-function textOf(path: string): string {
+/** A file's text without the line break at its end. @throws RangeError when it is empty */
+export function textOf(path: string): string {
   const text = readFileSync(path, "utf8").replace(/\r?\n$/, "");
   if (text === "") throw new RangeError("it is empty");
   return text;
 }
 
 /** What changes when a file is written, or replaced by a link as Kubernetes does. */
-function versionOf(path: string): string {
+export function versionOf(path: string): string {
   const { ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
   return `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
 }

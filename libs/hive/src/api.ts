@@ -1,4 +1,4 @@
-import type { Emit } from "@hybridge/core";
+import type { Emit, TlsMaterial } from "@hybridge/core";
 
 /** Longest waits, in milliseconds. A phase that takes longer ends in an UnavailableError. */
 export interface HiveTimeouts {
@@ -14,17 +14,33 @@ export interface HiveTimeouts {
   readonly cancelMs: number;
 }
 
-export interface HiveOptions {
+/** Where a HiveServer2 listens. */
+export interface HiveAddress {
   readonly host: string;
   readonly port: number;
+}
+
+/** What secures a connection; the certificate of the server is always checked. */
+export interface HiveTls extends TlsMaterial {
+  /** The name that the certificate must have, where it is not the host. */
+  readonly serverName?: string;
+}
+
+export interface HiveOptions extends HiveAddress {
+  /** Further servers of the same metastore; one that does not answer is passed over. */
+  readonly others?: readonly HiveAddress[];
+  /** The server's hive.server2.transport.mode. Default: binary. */
+  readonly transport?: "binary" | "http";
+  /** hive.server2.thrift.http.path. Default: cliservice. */
+  readonly httpPath?: string;
   /** Default: hybridge. */
   readonly user?: string;
-  /** For `plain`; HiveServer2 without LDAP or the like takes any. */
-  readonly password?: string;
+  /** For `plain`; HiveServer2 without LDAP or the like takes any. Asked for at each log-in. */
+  readonly password?: string | { value(): string };
   /** The server's hive.server2.authentication: NONE, LDAP, PAM, CUSTOM are `plain` (default). */
   readonly auth?: "plain" | "nosasl";
-  /** TLS, always with the certificate checked; `ca` is PEM text instead of the system's roots. */
-  readonly tls?: { readonly ca?: string; readonly serverName?: string };
+  /** Present: TLS. A function is asked at each connection: certificates may change. */
+  readonly tls?: HiveTls | (() => HiveTls);
   /** Database that names without one belong to. Default: default. */
   readonly database?: string;
   /** Hive settings of every session, such as hive.fetch.task.conversion. */
@@ -92,9 +108,9 @@ export interface HiveResult extends AsyncDisposable {
   readonly batches: AsyncIterable<HiveBatch>;
 }
 
-/** Sessions of one HiveServer2. Opening connects to nothing: the first statement does. */
+/** Sessions of HiveServer2. Opening connects to nothing: the first statement does. */
 export interface Hive extends AsyncDisposable {
-  /** host:port */
+  /** host:port, several with commas. */
   readonly address: string;
   /**
    * Runs one statement and returns when its rows can be fetched.

@@ -1,26 +1,22 @@
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { HybridgeError, UnavailableError } from "@hybridge/core";
-import type { HiveOptions } from "./api.ts";
+import { UnavailableError, type HybridgeError } from "@hybridge/core";
+import type { HiveAddress, HiveOptions } from "./api.ts";
+import { ANSWER_BYTES_MAX, resultOf } from "./answers.ts";
 import { HiveLoginError, HiveProtocolError } from "./errors.ts";
+import { httpConnection } from "./http-connection.ts";
 import { messageSplitter } from "./message-splitter.ts";
 import { frame, plainLogin, saslReader } from "./sasl.ts";
+import { addressText, credentialsOf, setUpError, tlsOptions } from "./server.ts";
 import {
   decodeMessage,
   encodeMessage,
-  isStruct,
   messageType,
   struct,
-  textOf,
   type Encoded,
   type Message,
   type Struct,
 } from "./thrift.ts";
-
-/** Above any page that is asked for, below what would endanger the process. */
-const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
-/** TApplicationException.INTERNAL_ERROR: the server's code threw something. */
-const INTERNAL_ERROR = 6;
 
 /**
  * One connection to HiveServer2. Calls may be made before the earlier ones are answered; the
@@ -28,10 +24,13 @@ const INTERNAL_ERROR = 6;
  * an UnavailableError.
  */
 export interface Connection {
+  readonly at: HiveAddress;
   readonly open: boolean;
+  /** False for HTTP: there the server keeps a session until it is closed or was idle for hours. */
+  readonly sessionsEndWithIt: boolean;
   /** @throws UnavailableError also when there is no answer in time, which ends the connection */
   call(method: string, request: Encoded, timeoutMs: number): Promise<Struct>;
-  /** Ends it at once; the server then closes the sessions that were opened through it. */
+  /** Ends it at once; where `sessionsEndWithIt`, the server then closes its sessions. */
   destroy(): void;
   /** Calls `listener` when the connection has ended, whatever the reason. */
   onEnd(listener: () => void): void;
@@ -47,12 +46,14 @@ interface OpenCall {
 /** Connects and logs in. @throws UnavailableError, HiveLoginError, or the signal's reason */
 export async function connect(
   options: HiveOptions,
+  at: HiveAddress,
   connectMs: number,
   signal: AbortSignal,
 ): Promise<Connection> {
   signal.throwIfAborted();
-  const address = `${options.host}:${options.port}`;
-  const socket = openSocket(options);
+  if (options.transport === "http") return httpConnection(options, at);
+  const address = addressText(at);
+  const socket = openSocket(options, at);
   // Whatever happens to this socket later, its "error" has a listener.
   socket.on("error", () => undefined);
   try {
@@ -60,37 +61,33 @@ export async function connect(
       return `cannot connect to HiveServer2 at ${address}${options.tls ? " with TLS" : ""}`;
     });
     const reader =
-      options.auth === "nosasl" ? undefined : await logIn(socket, options, connectMs, signal);
-    return connectionOver(socket, address, reader);
+      options.auth === "nosasl" ? undefined : await logIn(socket, options, at, connectMs, signal);
+    return connectionOver(socket, at, reader);
   } catch (error) {
     socket.destroy();
     throw error;
   }
 }
 
-function openSocket({ host, port, tls }: HiveOptions): Socket {
+function openSocket(options: HiveOptions, { host, port }: HiveAddress): Socket {
   const common = { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 };
-  if (!tls) return connectTcp(common);
-  return connectTls({
-    ...common,
-    rejectUnauthorized: true,
-    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-    ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
-  });
+  return options.tls ? connectTls({ ...common, ...tlsOptions(options.tls) }) : connectTcp(common);
 }
 
 async function logIn(
   socket: Socket,
   options: HiveOptions,
+  at: HiveAddress,
   connectMs: number,
   signal: AbortSignal,
 ): Promise<ReturnType<typeof saslReader>> {
   const reader = saslReader();
-  socket.write(plainLogin(options.user ?? "hybridge", options.password ?? "anonymous"));
+  const { user, password } = credentialsOf(options);
+  socket.write(plainLogin(user, password));
   while (!reader.loggedIn) {
     const chunk = await phase(socket, "data", connectMs, signal, () => {
-      const where = `HiveServer2 at ${options.host}:${options.port}`;
-      return `${where} does not answer the log-in; check TLS and hive.server2.authentication`;
+      const where = `HiveServer2 at ${addressText(at)}`;
+      return `${where} does not answer the log-in; check TLS, transport and hive.server2.authentication`;
     });
     reader.push(chunk as Buffer);
   }
@@ -127,19 +124,12 @@ async function phase(
   }
 }
 
-/** A certificate that is not trusted, or no TLS where TLS was asked for, is no passing trouble. */
-function setUpError(what: string, cause: unknown): HybridgeError {
-  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
-  return /CERT|SELF_SIGNED|^UNABLE_TO_|^ERR_TLS|^ERR_SSL|^EPROTO/.test(code)
-    ? new HiveLoginError(`${what}; check the server's certificate and the CA file`, { cause })
-    : new UnavailableError(what, { cause });
-}
-
 function connectionOver(
   socket: Socket,
-  address: string,
+  at: HiveAddress,
   sasl: ReturnType<typeof saslReader> | undefined,
 ): Connection {
+  const address = addressText(at);
   const splitter = messageSplitter(ANSWER_BYTES_MAX);
   const calls = new Map<number, OpenCall>();
   const endListeners: (() => void)[] = [];
@@ -176,10 +166,11 @@ function connectionOver(
     }
     calls.delete(message.sequence);
     clearTimeout(call.timer);
-    const result = message.body[0];
-    if (message.type === messageType.exception) call.reject(exceptionOf(message, address));
-    else if (isStruct(result)) call.resolve(result);
-    else call.reject(new HiveProtocolError(`${address} answers ${message.name} with nothing`));
+    try {
+      call.resolve(resultOf(message, address));
+    } catch (error) {
+      call.reject(error);
+    }
   }
 
   socket.on("data", receive);
@@ -189,6 +180,8 @@ function connectionOver(
   socket.on("close", () => end(new UnavailableError(`HiveServer2 at ${address} hung up`)));
   socket.resume();
   return {
+    at,
+    sessionsEndWithIt: true,
     get open() {
       return ended === undefined;
     },
@@ -215,12 +208,4 @@ function connectionOver(
       else endListeners.push(listener);
     },
   };
-}
-
-function exceptionOf(message: Message, address: string): HybridgeError {
-  const text = textOf(message.body[1]) ?? "no message";
-  const what = `HiveServer2 at ${address} fails in ${message.name}: ${text}`;
-  return message.body[2] === INTERNAL_ERROR
-    ? new UnavailableError(what)
-    : new HiveProtocolError(what);
 }

@@ -1,6 +1,7 @@
 export type {
   ExecuteOptions,
   Hive,
+  HiveAddress,
   HiveBatch,
   HiveColumn,
   HiveOptions,
@@ -18,3 +19,4 @@ export {
   HiveTimeoutError,
 } from "./errors.ts";
 export { executeHive, openHive } from "./open-hive.ts";
+export { hiveOptions, hiveSettings } from "./settings.ts";

@@ -1,4 +1,5 @@
 import type { ExecuteOptions, Hive, HiveOptions, HiveResult, HiveTimeouts } from "./api.ts";
+import { addressesOf, addressText } from "./server.ts";
 import { sessionPool } from "./session-pool.ts";
 import { runStatement, type Engine } from "./statement.ts";
 
@@ -11,7 +12,7 @@ const TIMEOUTS: HiveTimeouts = {
   cancelMs: 5_000,
 };
 
-/** A client of one HiveServer2. Connects when there is something to run. */
+/** A client of HiveServer2. Connects when there is something to run. */
 export function openHive(options: HiveOptions): Hive {
   const timeouts = { ...TIMEOUTS, ...options.timeouts };
   const pool = sessionPool(options, timeouts);
@@ -26,7 +27,7 @@ export function openHive(options: HiveOptions): Hive {
     },
   };
   return {
-    address: `${options.host}:${options.port}`,
+    address: addressesOf(options).map(addressText).join(),
     execute: (sql, executeOptions) => runStatement(engine, sql, executeOptions),
     async [Symbol.asyncDispose]() {
       await Promise.all(background);

@@ -6,6 +6,7 @@ import { columnsOf } from "./columns.ts";
 import type { Connection } from "./connection.ts";
 import { HiveProtocolError, HiveStatementError } from "./errors.ts";
 import { failureOf } from "./failures.ts";
+import { addressText, credentialsOf } from "./server.ts";
 import {
   bool,
   bytes,
@@ -79,17 +80,19 @@ export async function openSession(
     configuration[`set:hiveconf:${name}`] = value;
   }
   if (options.database !== undefined) configuration["use:database"] = options.database;
+  const { user, password } = credentialsOf(options);
+  const address = addressText(connection.at);
   const request = struct({
     1: i32(PROTOCOL),
-    2: bytes(options.user ?? "hybridge"),
-    3: bytes(options.password ?? "anonymous"),
+    2: bytes(user),
+    3: bytes(password),
     4: textMap(configuration),
   });
   const response = await connection.call("OpenSession", request, timeoutMs);
-  checkSession(response[1], `open a session at ${options.host}:${options.port}`);
+  checkSession(response[1], `open a session at ${address}`);
   if (Number(response[2]) < PROTOCOL_LEAST) {
     throw new HiveProtocolError(
-      `HiveServer2 at ${options.host}:${options.port} speaks version ${Number(response[2]) + 1} of ` +
+      `HiveServer2 at ${address} speaks version ${Number(response[2]) + 1} of ` +
         `its protocol; columns need ${PROTOCOL_LEAST + 1} (Hive 0.13) or later`,
     );
   }

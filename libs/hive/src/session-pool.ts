@@ -1,6 +1,7 @@
-import { UnavailableError } from "@hybridge/core";
-import type { HiveOptions, HiveTimeouts } from "./api.ts";
+import { retryOf, UnavailableError } from "@hybridge/core";
+import type { HiveAddress, HiveOptions, HiveTimeouts } from "./api.ts";
 import { connect, type Connection } from "./connection.ts";
+import { addressesOf, addressText } from "./server.ts";
 import { closeSession, openSession, type SessionHandle } from "./service.ts";
 
 /** A session with a connection of its own, lent to one statement at a time. */
@@ -60,31 +61,35 @@ function limitPlaces(most: number): Places {
   };
 }
 
-/**
- * Opening a session costs HiveServer2 several round trips to HDFS (its scratch folders), so that
- * sessions are kept for the next statement. A session carries state (settings, temporary tables),
- * so that it is lent to one statement at a time, and statements that change it are not for here.
- */
-export function sessionPool(options: HiveOptions, timeouts: HiveTimeouts): SessionPool {
-  const { sessionsMax = 8, sessionIdleMs = 60_000 } = options;
-  const idle: Idle[] = [];
-  const places = limitPlaces(sessionsMax);
-  const closing = new Set<Promise<void>>();
-  const open = new Set<Connection>();
-  let disposed = false;
+/** Opens sessions on the server that answered last; when it is away, on the next one of the list. */
+function sessionStarter(options: HiveOptions, timeouts: HiveTimeouts, open: Set<Connection>) {
+  const addresses = addressesOf(options);
+  /** Counts on when a server is away; the place in the list is its remainder. */
+  let current = 0;
 
-  /** The session that was used last: the others can grow old and go. */
-  function takeIdle(): Session | undefined {
-    for (;;) {
-      const last = idle.pop();
-      if (!last) return undefined;
-      clearTimeout(last.timer);
-      if (last.session.connection.open) return { ...last.session, reused: true };
+  return async function start(signal: AbortSignal): Promise<Session> {
+    const failures: unknown[] = [];
+    while (failures.length < addresses.length) {
+      const at = addresses[current % addresses.length] ?? options;
+      try {
+        return await startAt(at, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        // Another server would refuse the same.
+        if (retryOf(error) === "never") throw error;
+        failures.push(error);
+        if (addresses[current % addresses.length] === at) current += 1;
+      }
     }
-  }
+    if (failures.length === 1) throw failures[0];
+    throw new UnavailableError(
+      `no HiveServer2 of ${addresses.map(addressText).join()} opens a session`,
+      { cause: failures.at(-1) },
+    );
+  };
 
-  async function start(signal: AbortSignal): Promise<Session> {
-    const connection = await connect(options, timeouts.connectMs, signal);
+  async function startAt(at: HiveAddress, signal: AbortSignal): Promise<Session> {
+    const connection = await connect(options, at, timeouts.connectMs, signal);
     open.add(connection);
     connection.onEnd(() => open.delete(connection));
     const abort = () => connection.destroy();
@@ -100,10 +105,43 @@ export function sessionPool(options: HiveOptions, timeouts: HiveTimeouts): Sessi
       signal.removeEventListener("abort", abort);
     }
   }
+}
+
+/**
+ * Opening a session costs HiveServer2 several round trips to HDFS (its scratch folders), so that
+ * sessions are kept for the next statement. A session carries state (settings, temporary tables),
+ * so that it is lent to one statement at a time, and statements that change it are not for here.
+ */
+export function sessionPool(options: HiveOptions, timeouts: HiveTimeouts): SessionPool {
+  const { sessionsMax = 8, sessionIdleMs = 60_000 } = options;
+  const idle: Idle[] = [];
+  const places = limitPlaces(sessionsMax);
+  const closing = new Set<Promise<void>>();
+  const open = new Set<Connection>();
+  const start = sessionStarter(options, timeouts, open);
+  let disposed = false;
+
+  /** The session that was used last: the others can grow old and go. */
+  function takeIdle(): Session | undefined {
+    for (;;) {
+      const last = idle.pop();
+      if (!last) return undefined;
+      clearTimeout(last.timer);
+      if (last.session.connection.open) return { ...last.session, reused: true };
+    }
+  }
+
+  /** Cuts the connection of a session in doubt. Where that does not end the session, it is closed. */
+  async function cut({ connection, handle }: Session): Promise<void> {
+    connection.destroy();
+    if (connection.sessionsEndWithIt) return;
+    const { cancelMs } = timeouts;
+    const other = await connect(options, connection.at, cancelMs, AbortSignal.timeout(cancelMs));
+    end({ connection: other, handle });
+  }
 
   /** Ends a session in the background: nobody has to wait for it. */
-  function end(session: Session): void {
-    const { connection, handle } = session;
+  function end({ connection, handle }: Pick<Session, "connection" | "handle">): void {
     const ending = closeSession(connection, handle, timeouts.cancelMs)
       .catch(() => undefined) // HiveServer2 closes the session when its connection is gone.
       .finally(() => {
@@ -137,7 +175,7 @@ export function sessionPool(options: HiveOptions, timeouts: HiveTimeouts): Sessi
     },
     release(session, clean) {
       places.giveBack();
-      if (!clean) session.connection.destroy();
+      if (!clean) void cut(session).catch(() => undefined);
       else if (disposed) end(session);
       else if (session.connection.open) keep(session);
     },

@@ -265,7 +265,7 @@ function abandon(run: Run): void {
     engine.pool.release(session, false);
     return;
   }
-  const work = cancelElsewhere(engine, operation)
+  const work = cancelElsewhere(engine, session, operation)
     .then(
       () => engine.options.emit?.(cancelled(operation)),
       (error: unknown) => engine.options.emit?.(notCancelled(operation, error)),
@@ -274,9 +274,12 @@ function abandon(run: Run): void {
   engine.background(work);
 }
 
-async function cancelElsewhere(engine: Engine, operation: Operation): Promise<void> {
-  const { cancelMs } = engine.timeouts;
-  const connection = await connect(engine.options, cancelMs, AbortSignal.timeout(cancelMs));
+async function cancelElsewhere(
+  { options, timeouts: { cancelMs } }: Engine,
+  { connection: { at } }: Session,
+  operation: Operation,
+): Promise<void> {
+  const connection = await connect(options, at, cancelMs, AbortSignal.timeout(cancelMs));
   try {
     await cancelOperation(connection, operation, cancelMs);
     await closeOperation(connection, operation, cancelMs);

@@ -347,3 +347,29 @@ test("a wrong password is named, and so is a port that is not HiveServer2's", as
   }
   web.close();
 });
+
+test("a server that is away is passed over, and the one that answers is kept", async () => {
+  const answer = () => numbers(1);
+  await using other = await startFakeHive({ answer });
+  const away = await startFakeHive({ answer });
+  const address = { host: "127.0.0.1", port: away.port };
+  await using hive = openHive({ ...address, others: [{ ...address, port: other.port }] });
+  assert.equal(hive.address, `127.0.0.1:${away.port},127.0.0.1:${other.port}`);
+  await read(hive, "SELECT 1");
+  assert.equal(other.statements.length, 0);
+
+  await away[Symbol.asyncDispose]();
+  await until(() => away.sessions.size === 0);
+  await read(hive, "SELECT 2").catch(() => undefined);
+  await read(hive, "SELECT 3");
+  assert.ok(other.statements.includes("SELECT 3"));
+
+  await other[Symbol.asyncDispose]();
+  await until(() => other.sessions.size === 0);
+  await assert.rejects(
+    async () => {
+      for (;;) await read(hive, "SELECT 4");
+    },
+    (error) => error instanceof UnavailableError,
+  );
+});

@@ -1,27 +1,18 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test, type TestContext } from "node:test";
+import { after, test } from "node:test";
+import { ConfigError, tlsFiles } from "@hybridge/core";
+import { openCertificateAuthority } from "@hybridge/local";
 import { HiveLoginError, openHive, type HiveOptions } from "../src/index.ts";
 import { startFakeHive, type FakeHive } from "../src/testing/index.ts";
 
-/** A certificate for localhost that nobody trusts, or undefined where openssl is not there. */
-function selfSigned(): { key: string; cert: string } | undefined {
-  const directory = mkdtempSync(join(tmpdir(), "hybridge-tls-"));
-  const [key, cert] = [join(directory, "key.pem"), join(directory, "cert.pem")];
-  // prettier-ignore
-  const args = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", cert, "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
-  try {
-    execFileSync("openssl", args, { stdio: "ignore" });
-    return { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") };
-  } catch {
-    return undefined;
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
-}
+const dir = mkdtempSync(join(tmpdir(), "hybridge-tls-"));
+after(() => rmSync(dir, { recursive: true }));
+const authority = openCertificateAuthority(join(dir, "ca"));
+const [one, two] = [authority.issue("one"), authority.issue("two")];
+const ca = readFileSync(authority.caFile, "utf8");
 
 async function select(fake: FakeHive, tls: HiveOptions["tls"]): Promise<number> {
   const signal = AbortSignal.timeout(10_000);
@@ -33,15 +24,36 @@ async function select(fake: FakeHive, tls: HiveOptions["tls"]): Promise<number> 
   return rows;
 }
 
-test("TLS is checked: the CA and the name must fit", async (context: TestContext) => {
-  const tls = selfSigned();
-  if (!tls) {
-    context.skip("openssl is not there to make a certificate");
-    return;
-  }
+test("TLS is checked: the CA and the name must fit", async () => {
+  const tls = { key: readFileSync(one.keyFile, "utf8"), cert: readFileSync(one.certFile, "utf8") };
   const answer = () => ({ columns: [{ name: "n", type: "int" as const }], rows: [[1]] });
   await using fake = await startFakeHive({ answer, tls });
-  assert.equal(await select(fake, { ca: tls.cert, serverName: "localhost" }), 1);
+  assert.equal(await select(fake, { ca, serverName: "localhost" }), 1);
+  assert.equal(await select(fake, () => ({ ca })), 1);
   await assert.rejects(select(fake, {}), HiveLoginError);
-  await assert.rejects(select(fake, { ca: tls.cert, serverName: "other" }), HiveLoginError);
+  await assert.rejects(select(fake, { ca, serverName: "other" }), HiveLoginError);
+});
+
+test("files are read again when they change, and a torn change is waited out", () => {
+  const [cert, key] = [join(dir, "cert.pem"), join(dir, "key.pem")];
+  copyFileSync(one.certFile, cert);
+  copyFileSync(one.keyFile, key);
+  const config = { X_TLS_CA_FILE: authority.caFile, X_TLS_CERT_FILE: cert, X_TLS_KEY_FILE: key };
+  const read = tlsFiles(config, "X");
+  const before = read();
+  const isFormer = () => read() === before;
+  assert.ok(isFormer());
+
+  copyFileSync(two.certFile, cert);
+  assert.ok(isFormer(), "the key does not fit yet");
+  writeFileSync(key, "");
+  assert.ok(isFormer(), "the key is empty");
+  rmSync(key);
+  assert.ok(isFormer(), "the key is not there");
+  copyFileSync(two.keyFile, key);
+  assert.ok(!isFormer());
+  assert.equal(read().cert, readFileSync(two.certFile, "utf8").trimEnd());
+
+  const torn = { ...config, X_TLS_KEY_FILE: one.keyFile };
+  assert.throws(() => tlsFiles(torn, "X"), ConfigError);
 });
