@@ -9,6 +9,7 @@ import {
   TEMPORARY_PREFIX,
   type TableNames,
 } from "./names.ts";
+import { setTimeoutSql } from "./time-limit.ts";
 
 /** The last offset of a partition that the ledger has, as a load expects it to be. */
 export interface ExpectedEnd {
@@ -23,6 +24,12 @@ export interface ExpectedEnd {
  * most that one may have, whatever the names of tables are.
  */
 const SEGMENT_BYTES_MAX = 40_000;
+
+/**
+ * How long a statement of a load may run: far longer than any does, and far shorter than the day
+ * after which Redshift itself would end it and free the lock, when nobody is left to cancel it.
+ */
+const STATEMENT_MS_MAX = 6 * 3_600_000;
 
 /** Tables of a load, which end with it. */
 const SEGMENTS = quoteName(`${TEMPORARY_PREFIX}segments`);
@@ -93,6 +100,7 @@ export function loadSegments(
   return [
     `LOCK ${lock}`,
     ...checkEnds(of, expected),
+    setTimeoutSql(STATEMENT_MS_MAX),
     `CREATE TEMP TABLE ${SEGMENTS} (
 ${segmentColumns()}
 )`,

@@ -15,6 +15,7 @@ import type {
 import { batchesOf, emptyResult } from "./batches.ts";
 import { columnOf } from "./columns.ts";
 import { bindParameters } from "./parameters.ts";
+import { setTimeoutSql } from "./time-limit.ts";
 import { runStatement, type Connection, type FinishedStatement } from "./statement.ts";
 
 const nothing = () => undefined;
@@ -121,11 +122,6 @@ async function execute(
   if (answered?.HasResultSet !== true) return emptyResult(statement.id, rows);
   const { first, batches } = await batchesOf(connection, id, options.signal);
   return { statementId: statement.id, columns: first.map(columnOf), rows, batches };
-}
-
-/** Bounds the statements that follow in their session, in whole milliseconds; 0 would be no bound. */
-export function setTimeoutSql(ms: number): string {
-  return `SET statement_timeout TO ${Math.min(Math.max(Math.ceil(ms), 1), 2_147_483_647)}`;
 }
 
 async function transact(

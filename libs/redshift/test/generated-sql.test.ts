@@ -6,7 +6,7 @@ import fc from "fast-check";
 import * as scratch from "../src/check/scratch.ts";
 import * as createSql from "../src/create-sql.ts";
 import * as loadSql from "../src/load-sql.ts";
-import { setTimeoutSql } from "../src/open-redshift.ts";
+import { setTimeoutSql } from "../src/time-limit.ts";
 import { redshiftTables, type TableNames } from "../src/names.ts";
 import { lintRedshiftBatch, lintRedshiftSql, reservedWords } from "../src/testing/index.ts";
 
