@@ -5,7 +5,7 @@ import { startRedshiftEndpoint } from "./endpoint.ts";
 const HELP = `A local stand-in for the Amazon Redshift Data API, for development and tests only.
 
 It speaks AWS JSON 1.1 to the official SDKs and runs Redshift's SQL, as far as it is translated,
-on PostgreSQL in WebAssembly. It is not Redshift: one node, one session, no access control.
+on PostgreSQL. It is not Redshift: one node, and nobody is asked for a password.
 
 Settings (environment):
 ${describeSettings(redshiftSettings)}
