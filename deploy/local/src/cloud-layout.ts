@@ -4,6 +4,7 @@ import type { localSettings } from "./config.ts";
 import { probeHive, probeKafka } from "./probes.ts";
 import { redshiftProbe } from "./redshift-endpoint.ts";
 import { s3Probe } from "./s3.ts";
+import type { CloudSecurity } from "./security.ts";
 
 /** The processes of the local cloud. */
 export const componentNames = [
@@ -29,7 +30,7 @@ export interface ComponentLayout {
   /** The ports that have a setting, by their names in ports.json. */
   readonly fixed: Readonly<Record<string, PortSetting>>;
   readonly address: (ports: Ports) => string;
-  readonly probe: (ports: Ports) => Probe;
+  readonly probe: (ports: Ports, security?: CloudSecurity) => Probe;
 }
 
 const at = (port: number | undefined) => `127.0.0.1:${port ?? 0}`;
@@ -39,7 +40,7 @@ function kafka(folder: string, portSetting: PortSetting): ComponentLayout {
     folder,
     fixed: { broker: portSetting },
     address: (ports) => at(ports["broker"]),
-    probe: (ports) => (signal) => probeKafka(ports["broker"] ?? 0, signal),
+    probe: (ports, security) => (signal) => probeKafka(ports["broker"] ?? 0, signal, security),
   };
 }
 

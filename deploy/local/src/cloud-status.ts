@@ -5,6 +5,7 @@ import { pidFileOf } from "./component.ts";
 import { readPidFile } from "./pid-file.ts";
 import { rememberedPorts } from "./ports.ts";
 import { isAlive, residentBytes } from "./process-identity.ts";
+import { securityOf, type CloudSecurity } from "./security.ts";
 
 export interface ComponentStatus {
   readonly name: ComponentName;
@@ -22,10 +23,15 @@ const PROBE_MS = 5_000;
 
 /** Looks at every component of the cloud in `dir`, whoever started it. */
 export async function cloudStatus(dir: string): Promise<readonly ComponentStatus[]> {
-  return Promise.all(componentNames.map((name) => statusOf(dir, name)));
+  const security = securityOf(dir);
+  return Promise.all(componentNames.map((name) => statusOf(dir, name, security)));
 }
 
-async function statusOf(dir: string, name: ComponentName): Promise<ComponentStatus> {
+async function statusOf(
+  dir: string,
+  name: ComponentName,
+  security: CloudSecurity | undefined,
+): Promise<ComponentStatus> {
   const folder = folderOf(dir, name);
   const ports = definedPorts(rememberedPorts(folder));
   const common = {
@@ -39,7 +45,7 @@ async function statusOf(dir: string, name: ComponentName): Promise<ComponentStat
   }
   const process = { pid: running.pid, residentBytes: residentBytes(running.pid) };
   try {
-    await layout[name].probe(ports)(AbortSignal.timeout(PROBE_MS));
+    await layout[name].probe(ports, security)(AbortSignal.timeout(PROBE_MS));
     return { ...common, ...process, state: "HEALTHY", reason: "" };
   } catch (error) {
     return { ...common, ...process, state: "UNHEALTHY", reason: describeError(error) };

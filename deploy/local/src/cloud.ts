@@ -12,6 +12,7 @@ import { reclaim } from "./launch.ts";
 import { choosePorts, isFree } from "./ports.ts";
 import { startRedshift } from "./redshift-endpoint.ts";
 import { startS3 } from "./s3.ts";
+import { openSecurity, securityOf, type CloudSecurity } from "./security.ts";
 import { supervise } from "./supervise.ts";
 
 export interface LocalCloudOptions {
@@ -19,6 +20,8 @@ export interface LocalCloudOptions {
   readonly dir: string;
   /** The ports of the HYBRIDGE_LOCAL_ settings; otherwise free ones, remembered in `dir`. */
   readonly fixedPorts: boolean;
+  /** TLS, logins and ACLs wherever a component has them; certificates and passwords are made in `dir`. */
+  readonly secure?: boolean;
   /** A line for people, when something happened to a component. */
   readonly onEvent: (line: string) => void;
   /** Aborting it while the cloud starts stops what was started and rejects. */
@@ -28,6 +31,8 @@ export interface LocalCloudOptions {
 /** The running cloud. Leaving its scope stops every component; the data stays. */
 export interface LocalCloud extends AsyncDisposable {
   readonly addresses: CloudAddresses;
+  /** Undefined for a cloud that is not secured. */
+  readonly security: CloudSecurity | undefined;
   /** The processes, for tests that kill them: supervision starts them again. */
   readonly components: Readonly<Record<ComponentName, Component<unknown>>>;
   status(): Promise<readonly ComponentStatus[]>;
@@ -47,11 +52,12 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
   for (const name of componentNames) {
     await reclaim(pidFileOf(folderOf(dir, name), name), name, 10_000);
   }
+  const security = options.secure === true ? openSecurity(dir) : unsecured(dir);
   const ports = options.fixedPorts ? await fixedPorts() : {};
   const stopping = new AbortController();
   const started = new Map<ComponentName, Component<unknown>>();
   const signal = AbortSignal.any([options.signal, stopping.signal]);
-  const starting = { dir, ports, onEvent, abort: stopping, signal, started };
+  const starting = { dir, ports, security, onEvent, abort: stopping, signal, started };
   const addresses = await startAll(starting).catch(async (error: unknown) => {
     await stopAll(started);
     throw error;
@@ -63,6 +69,7 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
   writeAddresses(dir, addresses);
   return {
     addresses,
+    security,
     components,
     status: () => cloudStatus(dir),
     async [Symbol.asyncDispose]() {
@@ -77,6 +84,7 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
 interface Starting {
   readonly dir: string;
   readonly ports: Partial<Record<ComponentName, Record<string, number>>>;
+  readonly security: CloudSecurity | undefined;
   readonly onEvent: (line: string) => void;
   /** Aborts when the caller's signal does, and when one component fails. */
   readonly abort: AbortController;
@@ -87,14 +95,15 @@ interface Starting {
 
 /** Everything at once; only Hive waits, for the NameNode. */
 async function startAll(starting: Starting): Promise<CloudAddresses> {
-  const { dir, signal, ports } = starting;
+  const { dir, signal, ports, security } = starting;
+  const secured = security === undefined ? {} : { security };
   const place = (name: ComponentName) => ({
     dir: folderOf(dir, name),
     signal,
     ...(ports[name] === undefined ? {} : { ports: ports[name] }),
   });
   const kafka = (name: "source" | "target") =>
-    begin(starting, name, () => startKafka({ ...place(name), name }));
+    begin(starting, name, () => startKafka({ ...place(name), ...secured, name }));
   const hdfs = await prepareHdfs(place("namenode"));
   const source = kafka("source");
   const target = kafka("target");
@@ -152,6 +161,14 @@ async function stopAll(started: ReadonlyMap<ComponentName, Component<unknown>>):
     await stop("namenode", "datanode");
   };
   await Promise.all([files(), stop("source", "target", "s3", "redshift")]);
+}
+
+/** @throws ConfigError when the folder holds the data of a secured cloud */
+function unsecured(dir: string): undefined {
+  if (securityOf(dir) === undefined) return undefined;
+  throw new ConfigError(
+    `the data in ${dir} belongs to a secured cloud: add --secure, or choose another folder (--dir)`,
+  );
 }
 
 async function fixedPorts(): Promise<Starting["ports"]> {

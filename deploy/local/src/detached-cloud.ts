@@ -20,6 +20,7 @@ export interface DetachedOptions {
   /** Ports by the names of their settings; otherwise the settings of the environment. */
   readonly ports?: Readonly<Record<string, number>>;
   readonly freePorts?: boolean;
+  readonly secure?: boolean;
   /** Lines for people: what the components do while they start. */
   readonly onEvent?: (line: string) => void;
   readonly signal?: AbortSignal;
@@ -121,6 +122,7 @@ function spawnHolder(options: DetachedOptions, logFile: string): ProcessIdentity
       join(repositoryRoot, "deploy/local/src/serve.ts"),
       `--dir=${options.dir}`,
       ...(options.freePorts === true ? ["--free-ports"] : []),
+      ...(options.secure === true ? ["--secure"] : []),
     ],
     {
       cwd: repositoryRoot,

@@ -21,3 +21,4 @@ export {
   type CertificateAuthority,
   type IssuedCertificate,
 } from "./certificates.ts";
+export { cloudUsers, securityOf, type CloudSecurity, type CloudUser } from "./security.ts";

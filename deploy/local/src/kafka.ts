@@ -12,12 +12,16 @@ import { javaCommand, javaEnvironment, type JavaProgram } from "./java.ts";
 import { probeKafka } from "./probes.ts";
 import { choosePorts } from "./ports.ts";
 import { reclaim } from "./launch.ts";
+import { scramArguments, securedBroker } from "./kafka-security.ts";
+import type { CloudSecurity } from "./security.ts";
 
 export interface KafkaOptions extends ComponentOptions<"broker" | "controller"> {
   /** Default "kafka". */
   readonly name?: string;
   /** Broker settings that come on top of (and before) ours. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** With it the broker wants TLS and a login, and grants nothing that no ACL grants. */
+  readonly security?: CloudSecurity;
   /** Further JVM options; ["-XX:TieredStopAtLevel=4"] when the broker's own speed is measured. */
   readonly jvm?: readonly string[];
 }
@@ -38,8 +42,13 @@ export async function startKafka(options: KafkaOptions): Promise<Kafka> {
   const conf = join(options.dir, "conf");
   mkdirSync(conf, { recursive: true });
   const properties = join(conf, "server.properties");
-  const settings = { ...serverSettings(join(options.dir, "data"), ports), ...options.settings };
-  writeFileSync(properties, lines(settings));
+  const { security } = options;
+  const settings = {
+    ...serverSettings(join(options.dir, "data"), ports),
+    ...(security === undefined ? {} : securedBroker(security, ports)),
+    ...options.settings,
+  };
+  writeFileSync(properties, lines(settings), { mode: 0o600 });
   writeFileSync(join(conf, "log4j2.properties"), LOGGING);
   const program: Omit<JavaProgram, "main"> = {
     name,
@@ -60,7 +69,7 @@ export async function startKafka(options: KafkaOptions): Promise<Kafka> {
       name,
       addresses: { bootstrap: `127.0.0.1:${ports.broker}` },
       ...javaCommand({ ...program, main: "kafka.Kafka", args: [properties] }),
-      probe: (signal) => probeKafka(ports.broker, signal),
+      probe: (signal) => probeKafka(ports.broker, signal, security),
       startMs: 90_000,
     },
     options.signal,
@@ -82,7 +91,10 @@ async function format(
     ...program,
     name: "format",
     main: "kafka.tools.StorageTool",
-    args: ["format", "-t", id, "-c", properties],
+    args: [
+      ...["format", "-t", id, "-c", properties],
+      ...(options.security === undefined ? [] : scramArguments(options.security)),
+    ],
   });
   await runToEnd({ ...common, ...command, name: "format", startMs: 60_000 }, options.signal);
 }

@@ -1,26 +1,62 @@
+import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { UnavailableError } from "@hybridge/core";
+import type { CloudSecurity } from "./security.ts";
 
 /**
  * Asks a broker for its metadata: it answers with itself only when it is registered and unfenced.
- * Metadata request v1 with an empty list of topics.
- * @see https://kafka.apache.org/protocol#The_Messages_Metadata
+ * Where it is secured, `admin` logs in first.
+ * @see https://kafka.apache.org/protocol#The_Messages_Metadata (v1 with an empty list of topics)
  */
-export async function probeKafka(port: number, signal: AbortSignal): Promise<void> {
-  const client = Buffer.from("hybridge-probe");
-  const body = Buffer.alloc(4 + 2 + 2 + 4 + 2 + client.length + 4);
-  let at = body.writeInt32BE(body.length - 4, 0);
-  at = body.writeInt16BE(3, at); // Metadata
-  at = body.writeInt16BE(1, at);
-  at = body.writeInt32BE(1, at); // correlation id
-  at = body.writeInt16BE(client.length, at);
-  at += client.copy(body, at);
-  body.writeInt32BE(0, at);
-  const answer = await exchange(port, body, signal, (data) =>
-    data.length >= 4 ? 4 + data.readInt32BE(0) : undefined,
+export async function probeKafka(
+  port: number,
+  signal: AbortSignal,
+  security?: CloudSecurity,
+): Promise<void> {
+  const login = security === undefined ? [] : plainLogin("admin", security.password("admin"));
+  const metadata = kafkaRequest(3, 1, Buffer.alloc(4));
+  const answers = await exchange(
+    { port, ...(security === undefined ? {} : { caFile: security.caFile }) },
+    [...login, metadata],
+    signal,
+    (data) => (data.length >= 4 ? 4 + data.readInt32BE(0) : undefined),
   );
-  const brokers = answer.readInt32BE(8);
+  for (const answer of answers.slice(0, -1)) {
+    const error = answer.readInt16BE(8);
+    if (error !== 0) {
+      throw new UnavailableError(`the broker on port ${port} refuses its admin (error ${error})`);
+    }
+  }
+  const brokers = answers.at(-1)?.readInt32BE(8) ?? 0;
   if (brokers < 1) throw new UnavailableError(`the broker on port ${port} is not registered yet`);
+}
+
+/** SaslHandshake v1 and SaslAuthenticate v0, RFC 4616. */
+function plainLogin(user: string, password: string): Buffer[] {
+  const token = Buffer.from(`\0${user}\0${password}`);
+  const length = Buffer.alloc(4);
+  length.writeInt32BE(token.length);
+  return [
+    kafkaRequest(17, 1, kafkaString("PLAIN")),
+    kafkaRequest(36, 0, Buffer.concat([length, token])),
+  ];
+}
+
+function kafkaRequest(api: number, version: number, body: Buffer): Buffer {
+  const head = Buffer.alloc(12);
+  head.writeInt16BE(api, 4);
+  head.writeInt16BE(version, 6);
+  head.writeInt32BE(1, 8); // correlation id
+  const request = Buffer.concat([head, kafkaString("hybridge-probe"), body]);
+  request.writeInt32BE(request.length - 4, 0);
+  return request;
+}
+
+function kafkaString(text: string): Buffer {
+  const length = Buffer.alloc(2);
+  length.writeInt16BE(Buffer.byteLength(text));
+  return Buffer.concat([length, Buffer.from(text)]);
 }
 
 /**
@@ -32,10 +68,10 @@ export async function probeHive(port: number, signal: AbortSignal): Promise<void
   const mechanism = Buffer.from("PLAIN");
   const credentials = Buffer.from("\0hybridge\0hybridge");
   const request = Buffer.concat([saslMessage(1, mechanism), saslMessage(2, credentials)]);
-  const answer = await exchange(port, request, signal, (data) =>
+  const [answer] = await exchange({ port }, [request], signal, (data) =>
     data.length >= 5 ? 5 + data.readUInt32BE(1) : undefined,
   );
-  const status = answer[0];
+  const status = answer?.[0];
   if (status !== 5) {
     throw new UnavailableError(`HiveServer2 on port ${port} refused a log-in (SASL ${status})`);
   }
@@ -58,25 +94,36 @@ function saslMessage(status: number, payload: Buffer): Buffer {
   return Buffer.concat([head, payload]);
 }
 
-/** Sends bytes and reads one frame; `frameLength` says how long it is, once that is known. */
+/** Sends requests, each when the one before is answered; `frameLength` says how long an answer is, once that is known. */
 async function exchange(
-  port: number,
-  request: Buffer,
+  to: { readonly port: number; readonly caFile?: string },
+  requests: readonly Buffer[],
   signal: AbortSignal,
   frameLength: (data: Buffer) => number | undefined,
-): Promise<Buffer> {
+): Promise<Buffer[]> {
   signal.throwIfAborted();
-  const socket: Socket = connect({ port, host: "127.0.0.1" });
+  const { port } = to;
+  const address = { port, host: "127.0.0.1" };
+  const socket: Socket =
+    to.caFile === undefined
+      ? connect(address)
+      : connectTls({ ...address, ca: readFileSync(to.caFile) });
   const onAbort = () => socket.destroy(new UnavailableError(`no answer from port ${port} in time`));
   signal.addEventListener("abort", onAbort, { once: true });
   try {
-    return await new Promise<Buffer>((resolve, reject) => {
+    return await new Promise<Buffer[]>((resolve, reject) => {
+      const answers: Buffer[] = [];
       let received = Buffer.alloc(0);
-      socket.once("connect", () => socket.write(request));
+      const next = () => socket.write(requests[answers.length] ?? Buffer.alloc(0));
+      socket.once(to.caFile === undefined ? "connect" : "secureConnect", next);
       socket.on("data", (chunk: Buffer) => {
         received = Buffer.concat([received, chunk]);
         const length = frameLength(received);
-        if (length !== undefined && received.length >= length) resolve(received);
+        if (length === undefined || received.length < length) return;
+        answers.push(received.subarray(0, length));
+        received = received.subarray(length);
+        if (answers.length === requests.length) resolve(answers);
+        else next();
       });
       socket.once("error", reject);
       socket.once("close", () => {

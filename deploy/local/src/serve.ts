@@ -6,13 +6,18 @@ import { claimCloud } from "./detached-cloud.ts";
 
 await runProgram("local cloud", async (signal) => {
   const { values } = parseArgs({
-    options: { dir: { type: "string", default: "." }, "free-ports": { type: "boolean" } },
+    options: {
+      dir: { type: "string", default: "." },
+      "free-ports": { type: "boolean" },
+      secure: { type: "boolean", default: false },
+    },
   });
   await using scope = new AsyncDisposableStack();
   scope.use(claimCloud(values.dir));
   const cloud = await startLocalCloud({
     dir: values.dir,
     fixedPorts: values["free-ports"] !== true,
+    secure: values.secure,
     onEvent: (line) => process.stdout.write(`${new Date().toISOString()} ${line}\n`),
     signal,
   });
