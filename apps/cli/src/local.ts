@@ -5,14 +5,17 @@ import {
   type ComponentStatus,
   holderOf,
   readAddresses,
+  securityOf,
   startDetachedCloud,
   stopDetachedCloud,
 } from "@hybridge/local";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { grantServices } from "./run/grants.ts";
 import { renderTable } from "./table.ts";
 
 interface LocalOptions {
-  readonly dir: string;
+  readonly dir?: string;
+  readonly secure: boolean;
   readonly output: "text" | "json";
 }
 
@@ -20,6 +23,9 @@ interface UpOptions extends LocalOptions {
   readonly port: Readonly<Record<string, number>>;
   readonly freePorts: boolean;
 }
+
+/** The topic that the services get rights to. */
+const TOPIC = "hybrid";
 
 /** Every port that clients use, by its short name on the command line. */
 const PORTS = ["source", "target", "hdfs", "webhdfs", "hive", "s3", "redshift"] as const;
@@ -74,45 +80,53 @@ function common(command: Command): Command {
   return command
     .option(
       "--dir <path>",
-      "its folder: data, logs, addresses.json",
+      "its folder: data, logs, addresses.json (default: .hybridge/local, with -secure behind)",
       (dir) => resolve(dir),
-      defaultDir(),
     )
+    .option("--secure", "the one with TLS, logins and ACLs", false)
     .addOption(
       new Option("-o, --output <format>", "how to print").choices(["text", "json"]).default("text"),
     );
 }
 
-function defaultDir(): string {
-  return resolve(import.meta.dirname, "../../../.hybridge/local");
+function dirOf({ dir, secure }: LocalOptions): string {
+  const folder = `../../../.hybridge/local${secure ? "-secure" : ""}`;
+  return dir ?? resolve(import.meta.dirname, folder);
 }
 
 async function up(options: UpOptions, signal: AbortSignal): Promise<number> {
+  const dir = dirOf(options);
   const started = await startDetachedCloud({
-    dir: options.dir,
+    dir,
+    secure: options.secure,
     ports: options.port,
     freePorts: options.freePorts,
     onEvent: (line) => process.stderr.write(`${line}\n`),
     signal,
   });
+  const [addresses, security] = [readAddresses(dir), securityOf(dir)];
+  if (addresses !== undefined && security !== undefined) {
+    await grantServices(addresses, security, TOPIC);
+  }
   if (!started && options.output === "text") {
-    process.stderr.write(`it runs already in ${options.dir}\n`);
+    process.stderr.write(`it runs already in ${dir}\n`);
   }
   return status(options);
 }
 
 async function down(options: LocalOptions): Promise<number> {
-  const ran = await stopDetachedCloud(options.dir);
+  const ran = await stopDetachedCloud(dirOf(options));
   if (options.output === "json") process.stdout.write(`${JSON.stringify({ stopped: ran })}\n`);
   else process.stdout.write(ran ? "stopped; no process is left\n" : "nothing was running\n");
   return exitCode.ok;
 }
 
 async function status(options: LocalOptions): Promise<number> {
-  const components = await cloudStatus(options.dir);
+  const dir = dirOf(options);
+  const components = await cloudStatus(dir);
   const healthy = components.every(({ state }) => state === "HEALTHY");
   process.stdout.write(
-    options.output === "json" ? statusJson(options.dir, components) : statusText(components),
+    options.output === "json" ? statusJson(dir, components) : statusText(components),
   );
   return healthy ? exitCode.ok : exitCode.unhealthy;
 }

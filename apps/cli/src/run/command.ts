@@ -7,6 +7,7 @@ export interface RunOptions {
   readonly posts: number | undefined;
   readonly rate: number | undefined;
   readonly fresh: boolean;
+  readonly secure: boolean;
   readonly seed: number;
   readonly dir: string | undefined;
   /** Files to replay instead of the real posts that come with the set-up. */
@@ -33,11 +34,16 @@ export function runCommand(action: (options: RunOptions) => Promise<void>): Comm
       "posts per second, 0 for as fast as it goes (default: 200; 0 with --once)",
       whole,
     )
+    .option(
+      "--secure",
+      "TLS, logins and ACLs everywhere, with an authority and passwords made for it; own data",
+      false,
+    )
     .option("--fresh", "delete the data of earlier starts first", false)
     .option("--seed <n>", "seed of the generated posts", whole, 1)
     .option(
       "--dir <path>",
-      "where data and logs are kept (default: .hybridge/run, or .hybridge/once)",
+      "where data and logs are kept (default: .hybridge/run or .hybridge/once, with -secure behind)",
     )
     .option(
       "--replay <file>",
@@ -52,6 +58,7 @@ Examples:
   npm start                               the live system, until Ctrl-C
   npm start -- --fresh --rate 1000        the same from nothing, faster
   npm start -- --once --posts 5000        5,000 posts through everything; the last line is JSON
+  npm start -- --secure                   the same over TLS with logins and exactly the ACLs needed
 
 Exit codes: 0 all is well (with --once: all places agree), 1 a failure or a disagreement,
 2 wrong settings or something missing on this machine.`,

@@ -25,7 +25,7 @@ export async function liveView(
 
   async function paint(from: RunningServices, to: LiveView, until: AbortSignal) {
     for (;;) {
-      const stages = await readStages(from.addresses(), until);
+      const stages = await readStages(from, until);
       asking.see(stages);
       to.show(stages, "Ctrl-C stops everything; the data stays");
       await systemClock.sleep(PAINT_MS, until);

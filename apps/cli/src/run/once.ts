@@ -1,6 +1,6 @@
 import { describeError, HybridgeError, systemClock } from "@hybridge/core";
 import { renderTable } from "../table.ts";
-import type { CloudAddresses, RunPlan } from "./plan.ts";
+import type { RunCloud, RunPlan } from "./plan.ts";
 import { allAgree, type Counts, readBack } from "./read-back.ts";
 import { allCaughtUp, readStages, type Stage } from "./stages.ts";
 import type { RunningServices } from "./system.ts";
@@ -19,14 +19,14 @@ const STALL_MS = 120_000;
 /** Waits until all posts are in all places and returns what each place then says it holds. */
 export async function untilEverywhere(
   plan: RunPlan,
-  cloud: CloudAddresses,
+  cloud: RunCloud,
   services: RunningServices,
   view: LiveView,
   signal: AbortSignal,
 ): Promise<Counts> {
   const progress = stallWatch();
   for (;;) {
-    const stages = await readStages(services.addresses(), signal);
+    const stages = await readStages(services, signal);
     view.show(stages, `waiting for ${plan.posts} posts in all places`);
     if (allCaughtUp(stages)) {
       const counts = await attempt();

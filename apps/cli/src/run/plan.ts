@@ -1,4 +1,6 @@
 import { join } from "node:path";
+import type { CloudSecurity } from "@hybridge/local";
+import { kafkaEnvironment, rpcEnvironment } from "./secured.ts";
 
 /** Where the components of the cloud answer. */
 export interface CloudAddresses {
@@ -10,10 +12,19 @@ export interface CloudAddresses {
   readonly redshift: string;
 }
 
+/** A running cloud, as far as a run has to know it. */
+export interface RunCloud {
+  readonly addresses: CloudAddresses;
+  /** Undefined for a cloud that is not secured. */
+  readonly security: CloudSecurity | undefined;
+}
+
 /** What one run of the main job is made of. */
 export interface RunPlan {
   /** Everything the run keeps: data, logs, state. */
   readonly dir: string;
+  /** TLS, logins and ACLs everywhere. */
+  readonly secure: boolean;
   readonly topic: string;
   readonly partitions: number;
   /** Posts to ingest in all; 0 for no end. */
@@ -50,7 +61,12 @@ export const hdfsDir = "/hybridge";
 export function serviceEnvironments(
   plan: RunPlan,
   cloud: CloudAddresses,
+  security: CloudSecurity | undefined,
 ): Record<ServiceName, Record<string, string>> {
+  const source = (user: ServiceName) =>
+    kafkaEnvironment("HYBRIDGE_SOURCE", cloud.source, user, security);
+  const target = (user: ServiceName) =>
+    kafkaEnvironment("HYBRIDGE_TARGET", cloud.target, user, security);
   const landing = (name: ServiceName) => ({
     HYBRIDGE_TOPIC: plan.topic,
     HYBRIDGE_SEGMENT_AGE_MAX_MS: String(plan.segmentAgeMaxMs),
@@ -67,7 +83,7 @@ export function serviceEnvironments(
   };
   const own: Record<ServiceName, Record<string, string>> = {
     ingest: {
-      HYBRIDGE_SOURCE_BOOTSTRAP: cloud.source,
+      ...source("ingest"),
       HYBRIDGE_TOPIC: plan.topic,
       HYBRIDGE_TOPIC_PARTITIONS: String(plan.partitions),
       HYBRIDGE_REPLAY_FILES: plan.replayFiles.join(","),
@@ -78,14 +94,14 @@ export function serviceEnvironments(
       HYBRIDGE_DEAD_LETTER_DIR: join(plan.dir, "dead-letters"),
     },
     mirror: {
-      HYBRIDGE_SOURCE_BOOTSTRAP: cloud.source,
-      HYBRIDGE_TARGET_BOOTSTRAP: cloud.target,
+      ...source("mirror"),
+      ...target("mirror"),
       HYBRIDGE_TOPICS: plan.topic,
     },
     "warehouse-internal": {
       ...landing("warehouse-internal"),
       ...hive,
-      HYBRIDGE_SOURCE_BOOTSTRAP: cloud.source,
+      ...source("warehouse-internal"),
       HYBRIDGE_WEBHDFS_URL: cloud.webhdfs,
       HYBRIDGE_HDFS_DIR: hdfsDir,
       HYBRIDGE_REGISTER_INTERVAL_MS: String(plan.registerIntervalMs),
@@ -93,7 +109,7 @@ export function serviceEnvironments(
     "warehouse-external": {
       ...landing("warehouse-external"),
       ...redshift,
-      HYBRIDGE_TARGET_BOOTSTRAP: cloud.target,
+      ...target("warehouse-external"),
       HYBRIDGE_S3_ENDPOINT: cloud.s3,
       HYBRIDGE_S3_BUCKET: bucket,
       HYBRIDGE_LOAD_INTERVAL_MS: String(plan.registerIntervalMs),
@@ -101,12 +117,12 @@ export function serviceEnvironments(
     "query-gateway": {
       ...hive,
       ...redshift,
-      HYBRIDGE_SOURCE_BOOTSTRAP: cloud.source,
-      HYBRIDGE_TARGET_BOOTSTRAP: cloud.target,
+      ...source("query-gateway"),
+      ...target("query-gateway"),
     },
   };
   for (const name of serviceNames) {
-    Object.assign(own[name], {
+    Object.assign(own[name], rpcEnvironment(security), {
       HYBRIDGE_RPC_PORT: String(plan.rpcPorts[name]),
       HYBRIDGE_TRACE_FILE: join(plan.dir, "traces", `${name}.ndjson`),
     });

@@ -1,11 +1,12 @@
-import { type ClusterOptions, countRecords } from "@hybridge/kafka";
+import { countRecords } from "@hybridge/kafka";
 import type { IngestServiceClient } from "@hybridge/proto/hybridge/ingest/v1/ingest_service";
 import type { QueryServiceClient } from "@hybridge/proto/hybridge/query/v1/query_service";
 import type { ReconcileServiceClient } from "@hybridge/proto/hybridge/reconcile/v1/reconcile_service";
 import { callUnary } from "@hybridge/rpc";
 import { type Cell, executeQuery } from "../query-client.ts";
 import { countLandedRows } from "./s3-rows.ts";
-import { bucket, type CloudAddresses } from "./plan.ts";
+import { bucket, type RunCloud } from "./plan.ts";
+import { adminCluster } from "./secured.ts";
 
 /** How many posts each place holds, by asking the place itself. */
 export interface Counts {
@@ -22,7 +23,7 @@ export interface Counts {
 
 export interface ReadBackOptions {
   readonly topic: string;
-  readonly cloud: CloudAddresses;
+  readonly cloud: RunCloud;
   readonly ingest: IngestServiceClient;
   readonly query: QueryServiceClient;
   readonly reconcile: ReconcileServiceClient;
@@ -33,15 +34,16 @@ const DEADLINE_MS = 120_000;
 
 /** Counts the posts in all places: Kafka's batches, the files in S3, and SQL on both engines. */
 export async function readBack(options: ReadBackOptions): Promise<Counts> {
-  const { topic, cloud, signal } = options;
+  const { topic, signal } = options;
+  const { addresses, security } = options.cloud;
   const call = { deadlineMs: DEADLINE_MS, signal };
   const { ingest, reconcile } = options;
   const status = await callUnary(ingest.getStatus.bind(ingest), {}, call);
-  const source = await countRecords(cluster(cloud.source), topic, signal);
-  const target = await countRecords(cluster(cloud.target), topic, signal);
+  const source = await countRecords(adminCluster(addresses.source, security), topic, signal);
+  const target = await countRecords(adminCluster(addresses.target, security), topic, signal);
   const hive = await countAndIds(options, "hive", "tweets");
   const redshift = await countAndIds(options, "redshift", "hybridge.tweets");
-  const s3 = await countLandedRows({ endpoint: cloud.s3, bucket, signal });
+  const s3 = await countLandedRows({ endpoint: addresses.s3, bucket, signal });
   const request = { topic, rangeSize: 0n, sinceMs: 0n };
   const answer = await callUnary(reconcile.reconcile.bind(reconcile), request, call);
   return {
@@ -60,10 +62,6 @@ export async function readBack(options: ReadBackOptions): Promise<Counts> {
 export function allAgree(counts: Counts, posts: number): boolean {
   const { reconciled, ...numbers } = counts;
   return reconciled && Object.values(numbers).every((number) => number === posts);
-}
-
-function cluster(bootstrap: string): ClusterOptions {
-  return { bootstrap, clientId: "hybridge-cli" };
 }
 
 async function countAndIds(

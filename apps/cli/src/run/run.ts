@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { exitCode, isAbort } from "@hybridge/core";
 import { startLocalCloud } from "@hybridge/local";
 import type { RunOptions } from "./command.ts";
+import { grantServices } from "./grants.ts";
 import { liveView } from "./live.ts";
 import { lockFolder } from "./lock.ts";
 import { countsTable, untilEverywhere } from "./once.ts";
@@ -27,7 +28,7 @@ export async function run(options: RunOptions, interrupted: AbortSignal): Promis
   const view = openView(options.once ? process.stderr : process.stdout);
   const failed = new AbortController();
   const signal = AbortSignal.any([interrupted, failed.signal]);
-  const dir = options.dir ?? join(ROOT, ".hybridge", options.once ? "once" : "run");
+  const dir = options.dir ?? join(ROOT, ".hybridge", folderName(options));
 
   await using scope = new AsyncDisposableStack();
   scope.use(lockFolder(dir));
@@ -38,12 +39,15 @@ export async function run(options: RunOptions, interrupted: AbortSignal): Promis
     await startLocalCloud({
       dir: join(plan.dir, "cloud"),
       fixedPorts: !options.once,
+      secure: plan.secure,
       onEvent: say,
       signal,
     }),
   );
+  const { security } = cloud;
+  if (security !== undefined) await grantServices(cloud.addresses, security, plan.topic);
   const services = scope.use(
-    startServices(plan, cloud.addresses, {
+    startServices(plan, cloud, {
       root: ROOT,
       onEvent: say,
       onFailure: (error) => failed.abort(error),
@@ -56,7 +60,7 @@ export async function run(options: RunOptions, interrupted: AbortSignal): Promis
       await liveView(plan, services, view, signal);
       return exitCode.ok;
     }
-    const counts = await untilEverywhere(plan, cloud.addresses, services, view, signal);
+    const counts = await untilEverywhere(plan, cloud, services, view, signal);
     const answers = await answerSamples(services.clients().query, signal);
     process.stdout.write(`${answers}\n\n${countsTable(counts)}\n\n`);
     process.stdout.write(`${JSON.stringify({ ...counts, seconds: seconds() })}\n`);
@@ -66,4 +70,8 @@ export async function run(options: RunOptions, interrupted: AbortSignal): Promis
     say("stopping");
     return options.once ? exitCode.interrupted : exitCode.ok;
   }
+}
+
+function folderName({ once, secure }: RunOptions): string {
+  return `${once ? "once" : "run"}${secure ? "-secure" : ""}`;
 }

@@ -25,6 +25,7 @@ export async function planRun(options: RunOptions, dir: string): Promise<RunPlan
   mkdirSync(dir, { recursive: true });
   return {
     dir,
+    secure: options.secure,
     topic: "hybrid",
     partitions: 6,
     posts: options.posts ?? (options.once ? 5_000 : 0),

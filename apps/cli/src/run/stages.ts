@@ -11,7 +11,7 @@ import {
   type GetStatusResponse as WarehouseStatus,
   WarehouseServiceClient,
 } from "@hybridge/proto/hybridge/warehouse/v1/warehouse_service";
-import { callUnary, createClient } from "@hybridge/rpc";
+import { callUnary, type ClientAccess, createClient } from "@hybridge/rpc";
 import type { ServiceName } from "./plan.ts";
 
 /** One line of the live view. */
@@ -38,14 +38,17 @@ const DEADLINE_MS = 2_000;
 
 /** Asks every service for its status and makes the six stages of the path out of the answers. */
 export async function readStages(
-  addresses: ServiceAddresses,
+  services: { addresses(): ServiceAddresses; readonly access: ClientAccess },
   signal: AbortSignal,
 ): Promise<readonly Stage[]> {
+  const addresses = services.addresses();
+  const ask = <S>(address: string | undefined, getStatus: GetStatus<S>) =>
+    askFor(address, (at) => getStatus(at, services.access, signal), signal);
   const [ingest, mirror, internal, external] = await Promise.all([
-    ask(addresses.ingest, ingestStatus, signal),
-    ask(addresses.mirror, mirrorStatus, signal),
-    ask(addresses["warehouse-internal"], warehouseStatus, signal),
-    ask(addresses["warehouse-external"], warehouseStatus, signal),
+    ask(addresses.ingest, ingestStatus),
+    ask(addresses.mirror, mirrorStatus),
+    ask(addresses["warehouse-internal"], warehouseStatus),
+    ask(addresses["warehouse-external"], warehouseStatus),
   ]);
   return [
     ingestStage(ingest),
@@ -66,16 +69,16 @@ function isRunning(stage: Stage): boolean {
 
 type Answer<S> = { readonly status: S } | { readonly state: string; readonly problem: string };
 
-type GetStatus<S> = (address: string, signal: AbortSignal) => Promise<S>;
+type GetStatus<S> = (address: string, access: ClientAccess, signal: AbortSignal) => Promise<S>;
 
-async function ask<S>(
+async function askFor<S>(
   address: string | undefined,
-  getStatus: GetStatus<S>,
+  getStatus: (address: string) => Promise<S>,
   signal: AbortSignal,
 ): Promise<Answer<S>> {
   if (address === undefined) return { state: "STARTING", problem: "" };
   try {
-    return { status: await getStatus(address, signal) };
+    return { status: await getStatus(address) };
   } catch (error) {
     signal.throwIfAborted();
     return { state: "DOWN", problem: describeError(error) };
@@ -83,31 +86,39 @@ async function ask<S>(
 }
 
 /** A client for each address, kept: its channel reconnects by itself. */
-function clientCache<C>(make: (address: string) => C): (address: string) => C {
+function clientCache<C>(
+  make: (address: string, access: ClientAccess) => C,
+): (address: string, access: ClientAccess) => C {
   const clients = new Map<string, C>();
-  return (address) => {
-    const client = clients.get(address) ?? make(address);
+  return (address, access) => {
+    const client = clients.get(address) ?? make(address, access);
     clients.set(address, client);
     return client;
   };
 }
 
-const ingestClient = clientCache((address) => createClient(IngestServiceClient, address));
-const mirrorClient = clientCache((address) => createClient(MirrorControlServiceClient, address));
-const warehouseClient = clientCache((address) => createClient(WarehouseServiceClient, address));
+const ingestClient = clientCache((address, access) =>
+  createClient(IngestServiceClient, address, access),
+);
+const mirrorClient = clientCache((address, access) =>
+  createClient(MirrorControlServiceClient, address, access),
+);
+const warehouseClient = clientCache((address, access) =>
+  createClient(WarehouseServiceClient, address, access),
+);
 
-const ingestStatus: GetStatus<IngestStatus> = (address, signal) => {
-  const client = ingestClient(address);
+const ingestStatus: GetStatus<IngestStatus> = (address, access, signal) => {
+  const client = ingestClient(address, access);
   return callUnary(client.getStatus.bind(client), {}, { deadlineMs: DEADLINE_MS, signal });
 };
 
-const mirrorStatus: GetStatus<MirrorStatus> = (address, signal) => {
-  const client = mirrorClient(address);
+const mirrorStatus: GetStatus<MirrorStatus> = (address, access, signal) => {
+  const client = mirrorClient(address, access);
   return callUnary(client.getStatus.bind(client), {}, { deadlineMs: DEADLINE_MS, signal });
 };
 
-const warehouseStatus: GetStatus<WarehouseStatus> = (address, signal) => {
-  const client = warehouseClient(address);
+const warehouseStatus: GetStatus<WarehouseStatus> = (address, access, signal) => {
+  const client = warehouseClient(address, access);
   return callUnary(client.getStatus.bind(client), {}, { deadlineMs: DEADLINE_MS, signal });
 };
 

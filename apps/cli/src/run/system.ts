@@ -4,14 +4,17 @@ import { systemClock } from "@hybridge/core";
 import { IngestServiceClient } from "@hybridge/proto/hybridge/ingest/v1/ingest_service";
 import { QueryServiceClient } from "@hybridge/proto/hybridge/query/v1/query_service";
 import { ReconcileServiceClient } from "@hybridge/proto/hybridge/reconcile/v1/reconcile_service";
-import { createClient } from "@hybridge/rpc";
-import { type CloudAddresses, type RunPlan, serviceEnvironments, serviceNames } from "./plan.ts";
+import { type ClientAccess, createClient } from "@hybridge/rpc";
+import { type RunCloud, type RunPlan, serviceEnvironments, serviceNames } from "./plan.ts";
+import { rpcAccess } from "./secured.ts";
 import { type ServiceFailedError, type SupervisedService, superviseService } from "./service.ts";
 import type { ServiceAddresses } from "./stages.ts";
 
 /** The five services of a run, supervised, with clients for those that answer questions. */
 export interface RunningServices extends AsyncDisposable {
   addresses(): ServiceAddresses;
+  /** What their gRPC servers want to see of a client. */
+  readonly access: ClientAccess;
   /** Resolves when all of them listen; rejects when one is given up or the signal is aborted. */
   untilListening(signal: AbortSignal): Promise<void>;
   clients(): {
@@ -24,7 +27,7 @@ export interface RunningServices extends AsyncDisposable {
 /** Starts the services in the order of the data; they wait for each other by themselves. */
 export function startServices(
   plan: RunPlan,
-  cloud: CloudAddresses,
+  cloud: RunCloud,
   options: {
     readonly root: string;
     readonly onEvent: (line: string) => void;
@@ -34,7 +37,8 @@ export function startServices(
   for (const folder of ["logs", "traces", "staging", "dead-letters"]) {
     mkdirSync(join(plan.dir, folder), { recursive: true });
   }
-  const environments = serviceEnvironments(plan, cloud);
+  const environments = serviceEnvironments(plan, cloud.addresses, cloud.security);
+  const access = rpcAccess(cloud.security);
   const services = serviceNames.map((name) =>
     superviseService({
       ...options,
@@ -46,6 +50,7 @@ export function startServices(
   const addresses = () => addressesOf(services);
   return {
     addresses,
+    access,
     async untilListening(signal) {
       while (services.some((service) => service.address === undefined)) {
         await systemClock.sleep(50, signal);
@@ -54,9 +59,9 @@ export function startServices(
     clients() {
       const { ingest = "", "query-gateway": gateway = "" } = addresses();
       return {
-        ingest: createClient(IngestServiceClient, ingest),
-        query: createClient(QueryServiceClient, gateway),
-        reconcile: createClient(ReconcileServiceClient, gateway),
+        ingest: createClient(IngestServiceClient, ingest, access),
+        query: createClient(QueryServiceClient, gateway, access),
+        reconcile: createClient(ReconcileServiceClient, gateway, access),
       };
     },
     async [Symbol.asyncDispose]() {
