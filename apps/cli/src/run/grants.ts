@@ -1,15 +1,18 @@
 import { readFileSync } from "node:fs";
 import { type Acl, minimalAcls } from "@hybridge/kafka";
 import type { CloudSecurity } from "@hybridge/local";
-import {
+import kafkajs from "kafkajs";
+import { type CloudAddresses, serviceNames } from "./plan.ts";
+
+// A CommonJS module: what it exports is not known by name before it runs.
+const {
   AclOperationTypes,
   AclPermissionTypes,
   AclResourceTypes,
   Kafka,
   logLevel,
   ResourcePatternTypes,
-} from "kafkajs";
-import { type CloudAddresses, serviceNames } from "./plan.ts";
+} = kafkajs;
 
 /**
  * Gives each service exactly the rights that docs/kafka-acls.md lists, on both clusters. The
