@@ -104,10 +104,8 @@ async function up(options: UpOptions, signal: AbortSignal): Promise<number> {
     onEvent: (line) => process.stderr.write(`${line}\n`),
     signal,
   });
-  const [addresses, security] = [readAddresses(dir), securityOf(dir)];
-  if (addresses !== undefined && security !== undefined) {
-    await grantServices(addresses, security, TOPIC);
-  }
+  const addresses = readAddresses(dir);
+  if (addresses) await grantServices({ addresses, security: securityOf(dir) }, TOPIC, signal);
   if (!started && options.output === "text") {
     process.stderr.write(`it runs already in ${dir}\n`);
   }

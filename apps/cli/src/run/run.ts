@@ -44,8 +44,7 @@ export async function run(options: RunOptions, interrupted: AbortSignal): Promis
       signal,
     }),
   );
-  const { security } = cloud;
-  if (security !== undefined) await grantServices(cloud.addresses, security, plan.topic);
+  await grantServices(cloud, plan.topic, signal);
   const services = scope.use(
     startServices(plan, cloud, {
       root: ROOT,
