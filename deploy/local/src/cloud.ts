@@ -52,7 +52,8 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
   for (const name of componentNames) {
     await reclaim(pidFileOf(folderOf(dir, name), name), name, 10_000);
   }
-  const security = options.secure === true ? openSecurity(dir) : unsecured(dir);
+  if (options.secure !== true) refuseSecured(dir);
+  const security = options.secure === true ? openSecurity(dir) : undefined;
   const ports = options.fixedPorts ? await fixedPorts() : {};
   const stopping = new AbortController();
   const started = new Map<ComponentName, Component<unknown>>();
@@ -164,8 +165,8 @@ async function stopAll(started: ReadonlyMap<ComponentName, Component<unknown>>):
 }
 
 /** @throws ConfigError when the folder holds the data of a secured cloud */
-function unsecured(dir: string): undefined {
-  if (securityOf(dir) === undefined) return undefined;
+function refuseSecured(dir: string): void {
+  if (securityOf(dir) === undefined) return;
   throw new ConfigError(
     `the data in ${dir} belongs to a secured cloud: add --secure, or choose another folder (--dir)`,
   );
