@@ -1,6 +1,7 @@
 // npm run bench -- SUBJECT [options]: measures, beside a peer where there is one.
 const subjects: Readonly<Record<string, () => Promise<{ main(args: string[]): Promise<number> }>>> =
   {
+    ingest: () => import("./ingest/main.ts"),
     mirror: () => import("./mirror/main.ts"),
   };
 

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { ensureTopic, partitionCount } from "@hybridge/kafka";
 import { startKafka, type Kafka } from "@hybridge/local";
 import { postAt } from "@hybridge/tweet";
 import { partitionOfKey } from "../src/partition-of-key.ts";
@@ -114,6 +115,9 @@ test("a second ingest takes over; the first one ends with the reason", async () 
 
 test("what is no post goes to the dead letters, once, also after a kill", async () => {
   const topic = "letters";
+  const cluster = { bootstrap: kafka.addresses.bootstrap, clientId: "test" };
+  const { signal } = new AbortController();
+  await ensureTopic(cluster, { topic, partitions: 3 }, signal);
   const file = join(dir, "posts.ndjson");
   const large = `{"id_str":"9","text":"${"x".repeat(2_000_000)}"}`;
   writeFileSync(file, `{"id_str":"1"}\nnot json\n${large}\n{"id_str":"2"}\n{"text":"no id"}\n`);
@@ -154,6 +158,8 @@ test("what is no post goes to the dead letters, once, also after a kill", async 
   const records = await readWithConsoleConsumer(kafka.addresses.bootstrap, topic);
   assert.equal(records.length, 100);
   assert.equal(new Set(records.map(({ key }) => key)).size, 100);
+  assert.equal(await partitionCount(cluster, topic, signal), 3, "a topic is never altered");
+  assert.match(ingest.log(), /has 3 partitions and is used as it is/);
   ingest.kill("SIGTERM");
   assert.equal((await ingest.ended).code, 0);
   const spans = readFileSync(traceFile, "utf8").trimEnd().split("\n");
