@@ -1,7 +1,8 @@
-// Runs every test of the project, in four parts, and ends with one line: "N passed, N failed".
+// Runs every test of the project, in parts, and ends with one line: "N passed, N failed".
 //
-//   npm test                     all parts
+//   npm test                     all parts but the seeds
 //   npm test -- unit e2e         some of them
+//   npm test -- all              the seeds too, as CI does: more of what is drawn by chance
 //   npm test -- integration -- libs/kafka    integration tests whose path contains the text
 import { spawn } from "node:child_process";
 import { globSync } from "node:fs";
@@ -41,23 +42,40 @@ const parts: Record<string, (only: string) => Promise<Outcome>> = {
     ]);
   },
   e2e: () => program("5,000 posts through everything", [...NODE, "test/e2e/once.ts"]),
+  secure: () =>
+    program("2,000 posts through everything, secured", [...NODE, "test/e2e/once.ts", "--secure"]),
+  seeds: async () => {
+    const guard = ["test/guard/main.ts", "--statements", "1000", "--seed", "20261126"];
+    const fault = ["test/fault/main.ts", "mirror", "--runs", "20", "--seed", "1000"];
+    const outcomes = [
+      await program("1,000 statements before each engine", [...NODE, ...guard]),
+      await program("20 runs of the mirror under faults", [...NODE, ...fault]),
+    ];
+    return {
+      passed: outcomes.reduce((sum, { passed }) => sum + passed, 0),
+      failed: outcomes.reduce((sum, { failed }) => sum + failed, 0),
+    };
+  },
 };
+/** What only CI runs. */
+const THOROUGH = "seeds";
 
 const args = process.argv.slice(2);
 const separator = args.indexOf("--");
-const names = separator < 0 ? args : args.slice(0, separator);
+const given = separator < 0 ? args : args.slice(0, separator);
+const names = given.includes("all") ? Object.keys(parts) : given;
 const only = separator < 0 ? "" : (args[separator + 1] ?? "");
 const unknown = names.filter((name) => !(name in parts));
 if (unknown.length > 0) {
   process.stderr.write(
-    `npm test: no part called ${unknown.join(", ")}; there are ${Object.keys(parts).join(", ")}\n`,
+    `npm test: no part called ${unknown.join(", ")}; there are ${Object.keys(parts).join(", ")}, and all\n`,
   );
   process.exit(2);
 }
 
 const total: Outcome = { passed: 0, failed: 0 };
 for (const [name, run] of Object.entries(parts)) {
-  if (names.length > 0 && !names.includes(name)) continue;
+  if (names.length > 0 ? !names.includes(name) : name === THOROUGH) continue;
   const outcome = await run(only);
   total.passed += outcome.passed;
   total.failed += outcome.failed;
