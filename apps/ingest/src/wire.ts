@@ -56,7 +56,7 @@ export async function wireIngest(config: IngestConfig, emit: Emit): Promise<Inge
       runIngest(
         {
           kafka: { openReader, openFencedWriter, createTopicIfMissing, readOffsets },
-          cluster: clusterOptions(config, "HYBRIDGE_SOURCE", "hybridge-ingest"),
+          cluster: clusterOptions(config, "HYBRIDGE_SOURCE", "hybridge-ingest", emit),
           topic,
           partitions: config.HYBRIDGE_TOPIC_PARTITIONS,
           compression: config.HYBRIDGE_COMPRESSION,

@@ -1,4 +1,4 @@
-import { readConfig, setting, type Config } from "@hybridge/core";
+import { readConfig, setting, type Config, type Emit } from "@hybridge/core";
 import { clusterOptions, clusterSettings } from "@hybridge/kafka";
 import { rpcSettings } from "@hybridge/rpc";
 import { tracingSettings } from "@hybridge/tracing";
@@ -87,10 +87,10 @@ export function readMirrorConfig(env = process.env): MirrorConfig {
 }
 
 /** What the mirror itself has to know. @throws ConfigError */
-export function mirrorOptions(config: MirrorConfig): Omit<MirrorOptions, "emit"> {
+export function mirrorOptions(config: MirrorConfig, emit?: Emit): Omit<MirrorOptions, "emit"> {
   return {
-    source: clusterOptions(config, "HYBRIDGE_SOURCE", "hybridge-mirror"),
-    target: clusterOptions(config, "HYBRIDGE_TARGET", "hybridge-mirror"),
+    source: clusterOptions(config, "HYBRIDGE_SOURCE", "hybridge-mirror", emit),
+    target: clusterOptions(config, "HYBRIDGE_TARGET", "hybridge-mirror", emit),
     topics: {
       allow: topicPattern("HYBRIDGE_TOPICS", config.HYBRIDGE_TOPICS),
       deny: topicPattern("HYBRIDGE_TOPICS_DENY", config.HYBRIDGE_TOPICS_DENY),

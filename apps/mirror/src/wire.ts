@@ -10,7 +10,7 @@ export async function runMirror(
   emit: Emit,
   signal: AbortSignal,
 ): Promise<void> {
-  const mirror = new Mirror({ ...mirrorOptions(config), emit });
+  const mirror = new Mirror({ ...mirrorOptions(config, emit), emit });
   await using server = await startRpcServer({
     config,
     services: [mirrorControlService(mirror)],

@@ -53,7 +53,7 @@ export async function wireQueryGateway(
     bytesMax: config.HYBRIDGE_QUERY_BYTES_MAX,
     batchBytes: config.HYBRIDGE_QUERY_BATCH_BYTES,
   };
-  const sources = reconcileSources(config, { hive, hiveGuarded, redshiftGuarded });
+  const sources = reconcileSources(config, { hive, hiveGuarded, redshiftGuarded }, emit);
   const services = [
     queryService({ engines, limits, time, health }),
     tweetService({ engines, time, tables }),
@@ -85,14 +85,15 @@ function reconcileSources(
     readonly hiveGuarded: GuardedEngine;
     readonly redshiftGuarded: GuardedEngine;
   },
+  emit: Emit,
 ): ReconcileSources {
   const clientId = "hybridge-query-gateway";
-  const target = clusterOptions(config, "HYBRIDGE_TARGET", clientId);
+  const target = clusterOptions(config, "HYBRIDGE_TARGET", clientId, emit);
   const table = `${config.HYBRIDGE_HIVE_DATABASE}.${config.HYBRIDGE_HIVE_TABLE}`;
   return {
     hive: engines.hiveGuarded,
     redshift: engines.redshiftGuarded,
-    source: sourceLog(config, clientId),
+    source: sourceLog(config, clientId, emit),
     positions: (topic, signal) => readPositions(target, topic, signal),
     internalEnds: async (topic, signal) => {
       const endOf = await readVisibleEnds(engines.hive, table, signal);
@@ -101,9 +102,13 @@ function reconcileSources(
   };
 }
 
-function sourceLog(config: QueryGatewayConfig, clientId: string): SourceLog | undefined {
+function sourceLog(
+  config: QueryGatewayConfig,
+  clientId: string,
+  emit: Emit,
+): SourceLog | undefined {
   if (config.HYBRIDGE_SOURCE_BOOTSTRAP === undefined) return undefined;
-  const source = clusterOptions(config, "HYBRIDGE_SOURCE", clientId);
+  const source = clusterOptions(config, "HYBRIDGE_SOURCE", clientId, emit);
   return {
     describe: (topic, signal) => describeLog(source, topic, signal),
     count: (topic, ranges, signal) => {

@@ -27,7 +27,7 @@ export async function runWarehouseExternal(
   const options = {
     side: "external",
     config,
-    cluster: clusterOptions(config, "HYBRIDGE_TARGET", "hybridge-warehouse-external"),
+    cluster: clusterOptions(config, "HYBRIDGE_TARGET", "hybridge-warehouse-external", emit),
     registerIntervalMs: config.HYBRIDGE_LOAD_INTERVAL_MS,
     store: withBucket(s3, folder.bucket, s3LandingStore(s3, folder)),
     catalog: redshiftCatalog({

@@ -29,7 +29,7 @@ export async function runWarehouseInternal(
   const options = {
     side: "internal",
     config,
-    cluster: clusterOptions(config, "HYBRIDGE_SOURCE", "hybridge-warehouse-internal"),
+    cluster: clusterOptions(config, "HYBRIDGE_SOURCE", "hybridge-warehouse-internal", emit),
     registerIntervalMs: config.HYBRIDGE_REGISTER_INTERVAL_MS,
     store: hdfsLandingStore(hdfs, folder),
     catalog: hiveCatalog({

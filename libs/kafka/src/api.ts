@@ -11,6 +11,8 @@ export interface ClusterOptions {
    */
   readonly tls?: ConnectionOptions | (() => ConnectionOptions);
   readonly sasl?: SaslOptions;
+  /** Where this process runs: reads go to a replica there when the cluster selects by rack (KIP-392). */
+  readonly rack?: string;
 }
 
 export type SaslOptions = PasswordLogin | TokenLogin;

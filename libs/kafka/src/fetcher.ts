@@ -173,6 +173,11 @@ export class Fetcher {
         this.#trouble(error);
       },
       failed: (subscription, error) => this.#fail(subscription, error),
+      closer: (subscription, replica) => {
+        const closer = this.#loop(replica);
+        closer.subscriptions.add(subscription);
+        closer.wake();
+      },
       answered: () => (this.#failures = 0),
     });
     this.#loops.set(nodeId, loop);
@@ -218,6 +223,8 @@ interface LoopEvents {
   /** The partition is led elsewhere now. */
   readonly moved: (subscription: Subscription, error: Error) => void;
   readonly failed: (subscription: Subscription, error: Error) => void;
+  /** The leader names a replica in our rack. Whatever goes wrong there leads back to the leader. */
+  readonly closer: (subscription: Subscription, replica: number) => void;
   /** The first answer of this loop. */
   readonly answered: () => void;
 }
@@ -284,6 +291,7 @@ class LeaderLoop {
       bytesMin: 1,
       bytesMax,
       committedOnly: this.#options.committedOnly,
+      rack: this.#options.cluster.options.rack,
       ...this.#session.next(partitions),
     });
   }
@@ -310,7 +318,11 @@ class LeaderLoop {
         const { topic, partition } = subscription;
         this.#events.moved(subscription, brokerError(`fetch ${topic}-${partition}`, answer.error));
       } else if (answer.error !== 0) await this.#refused(subscription, answer);
-      else if (answer.diverging) this.#events.failed(subscription, diverged(subscription, answer));
+      else if (answer.preferredReplica >= 0 && answer.preferredReplica !== this.#nodeId) {
+        this.subscriptions.delete(subscription);
+        this.#events.closer(subscription, answer.preferredReplica);
+      } else if (answer.diverging)
+        this.#events.failed(subscription, diverged(subscription, answer));
       else this.#deliver(subscription, answer, response.frame);
     }
   }

@@ -1,6 +1,18 @@
-import { readFileSync } from "node:fs";
-import { ConfigError, Secret, setting, type Settings } from "@hybridge/core";
-import type { ClusterOptions } from "./api.ts";
+import { ConfigError, setting, type Emit, type Secret, type Settings } from "@hybridge/core";
+import { z } from "zod";
+import type { ClusterOptions, SaslOptions } from "./api.ts";
+import { signForMsk } from "./msk.ts";
+import { cachedToken, fetchByClientCredentials } from "./oauth.ts";
+import { tlsFromFiles } from "./tls-files.ts";
+
+const mechanisms = [
+  "none",
+  "PLAIN",
+  "SCRAM-SHA-256",
+  "SCRAM-SHA-512",
+  "OAUTHBEARER",
+  "AWS_MSK_IAM",
+] as const;
 
 /** The settings of one cluster, by what stands behind the prefix of their names. */
 function settingsOf(what: string, bootstrap?: string) {
@@ -23,14 +35,48 @@ function settingsOf(what: string, bootstrap?: string) {
       doc: `PEM file with the private key of that certificate`,
     },
     SASL_MECHANISM: {
-      schema: setting.oneOf(["none", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"], "none"),
-      doc: `how to log in at ${what}`,
+      schema: setting.oneOf(mechanisms, "none"),
+      doc: `how to log in at ${what}; AWS_MSK_IAM signs with the AWS credentials of the process`,
     },
     SASL_USERNAME: { schema: setting.optional(), doc: `user at ${what}` },
     SASL_PASSWORD: {
       schema: setting.optional(),
       secret: true,
       doc: `password at ${what}`,
+    },
+    SASL_OAUTH_TOKEN_URL: {
+      schema: setting
+        .url()
+        .refine(isSafe, {
+          error: "must be https://, except on this machine: the secret goes there",
+        })
+        .optional(),
+      doc: `where OAUTHBEARER gets its tokens for ${what}, by the client credentials grant`,
+    },
+    SASL_OAUTH_CLIENT_ID: { schema: setting.optional(), doc: `client id at the token server` },
+    SASL_OAUTH_CLIENT_SECRET: {
+      schema: setting.optional(),
+      secret: true,
+      doc: `client secret at the token server`,
+    },
+    SASL_OAUTH_SCOPE: { schema: setting.optional(), doc: `scope that is asked for` },
+    SASL_OAUTH_EXTENSIONS: {
+      schema: z
+        .string()
+        .regex(/^[A-Za-z]+=[^,=]+(,[A-Za-z]+=[^,=]+)*$/, {
+          error: "must be name=value, or several of them with commas; names are letters",
+        })
+        .optional(),
+      doc: `SASL extensions that ${what} wants beside the token, such as logicalCluster=lkc-1`,
+    },
+    SASL_OAUTH_TLS_CA_FILE: {
+      schema: setting.optional(),
+      doc: `PEM file with the authorities that the token server is checked against`,
+    },
+    SASL_AWS_REGION: { schema: setting.optional(), doc: `region of MSK, for AWS_MSK_IAM` },
+    CLIENT_RACK: {
+      schema: setting.optional(),
+      doc: `rack or zone of this process: what is read comes from a replica there, if ${what} selects replicas by rack`,
     },
   } as const satisfies Settings;
 }
@@ -58,41 +104,80 @@ export function clusterSettings<const P extends string>(
 /**
  * What the settings of a prefix say.
  *
+ * @param emit told when changed certificates cannot be used
  * @throws ConfigError when a file cannot be read or a login is incomplete
  */
 export function clusterOptions(
   config: Readonly<Record<string, unknown>>,
   prefix: string,
   clientId: string,
+  emit?: Emit,
 ): ClusterOptions {
-  const text = (name: string) => config[`${prefix}_${name}`] as string | undefined;
-  const mechanism = text("SASL_MECHANISM") as "none" | "PLAIN" | "SCRAM-SHA-256" | "SCRAM-SHA-512";
-  const username = text("SASL_USERNAME");
-  const secret = config[`${prefix}_SASL_PASSWORD`];
-  const password = secret instanceof Secret ? secret.value() : undefined;
-  if (mechanism !== "none" && (username === undefined || password === undefined)) {
-    throw new ConfigError(
-      `${prefix}_SASL_MECHANISM is ${mechanism}: ${prefix}_SASL_USERNAME and ${prefix}_SASL_PASSWORD are needed too`,
-    );
-  }
+  const given: Given = {
+    text: (name) => config[`${prefix}_${name}`] as string | undefined,
+    secret: (name) => config[`${prefix}_${name}`] as Secret | undefined,
+    nameOf: (name) => `${prefix}_${name}`,
+  };
   const file = (name: string) => {
-    const path = text(name);
-    if (path === undefined) return undefined;
-    try {
-      return readFileSync(path);
-    } catch (cause) {
-      throw new ConfigError(`${prefix}_${name}: ${path} cannot be read`, { cause });
-    }
+    const path = given.text(name);
+    return path === undefined ? undefined : { setting: given.nameOf(name), path };
   };
-  const tls = { ca: file("TLS_CA_FILE"), cert: file("TLS_CERT_FILE"), key: file("TLS_KEY_FILE") };
+  const sasl = saslOptions(given);
+  const rack = given.text("CLIENT_RACK");
   return {
-    bootstrap: text("BOOTSTRAP") ?? "",
+    bootstrap: given.text("BOOTSTRAP") ?? "",
     clientId,
-    ...(config[`${prefix}_TLS`] === true
-      ? { tls: Object.fromEntries(Object.entries(tls).filter(([, value]) => value !== undefined)) }
-      : {}),
-    ...(mechanism === "none"
-      ? {}
-      : { sasl: { mechanism, username: username ?? "", password: password ?? "" } }),
+    ...(config[`${prefix}_TLS`] === true && {
+      tls: tlsFromFiles(
+        { ca: file("TLS_CA_FILE"), cert: file("TLS_CERT_FILE"), key: file("TLS_KEY_FILE") },
+        emit,
+      ),
+    }),
+    ...(sasl && { sasl }),
+    ...(rack !== undefined && { rack }),
   };
+}
+
+interface Given {
+  text(name: string): string | undefined;
+  secret(name: string): Secret | undefined;
+  nameOf(name: string): string;
+}
+
+function saslOptions(given: Given): SaslOptions | undefined {
+  const mechanism = given.text("SASL_MECHANISM") as (typeof mechanisms)[number];
+  const need = <T>(name: string, value: T | undefined): T => {
+    if (value !== undefined) return value;
+    throw new ConfigError(
+      `${given.nameOf("SASL_MECHANISM")} is ${mechanism}: ${given.nameOf(name)} is needed too`,
+    );
+  };
+  const text = (name: string) => need(name, given.text(name));
+  const secret = (name: string) => need(name, given.secret(name));
+  if (mechanism === "none") return undefined;
+  if (mechanism === "AWS_MSK_IAM") {
+    const region = text("SASL_AWS_REGION");
+    return { mechanism: "OAUTHBEARER", token: cachedToken(() => signForMsk(region)) };
+  }
+  if (mechanism !== "OAUTHBEARER") {
+    return { mechanism, username: text("SASL_USERNAME"), password: secret("SASL_PASSWORD") };
+  }
+  const credentials = {
+    url: text("SASL_OAUTH_TOKEN_URL"),
+    clientId: text("SASL_OAUTH_CLIENT_ID"),
+    secret: secret("SASL_OAUTH_CLIENT_SECRET"),
+    scope: given.text("SASL_OAUTH_SCOPE"),
+    caFile: given.text("SASL_OAUTH_TLS_CA_FILE"),
+  };
+  const pairs = (given.text("SASL_OAUTH_EXTENSIONS") ?? "").split(",").filter(Boolean);
+  return {
+    mechanism,
+    token: cachedToken((signal) => fetchByClientCredentials(credentials, signal)),
+    extensions: Object.fromEntries(pairs.map((pair) => pair.split("=") as [string, string])),
+  };
+}
+
+function isSafe(url: string): boolean {
+  const { protocol, hostname } = new URL(url);
+  return protocol === "https:" || ["localhost", "127.0.0.1", "[::1]"].includes(hostname);
 }

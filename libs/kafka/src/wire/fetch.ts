@@ -26,6 +26,8 @@ export interface FetchRequest {
   /** All partitions, or what changed in the session. */
   readonly partitions: readonly FetchPartition[];
   readonly forgotten: readonly Pick<FetchPartition, "topicId" | "partition">[];
+  /** Where the reader runs (KIP-392); the leader may name a replica there instead of records. */
+  readonly rack?: string | undefined;
 }
 
 export interface FetchedPartition {
@@ -38,6 +40,8 @@ export interface FetchedPartition {
   readonly aborted: readonly AbortedTransaction[];
   /** Present when the log was cut back below the offset asked for (KIP-595). */
   readonly diverging: { readonly epoch: number; readonly endOffset: bigint } | undefined;
+  /** The broker to read from instead; -1 for this one. */
+  readonly preferredReplica: number;
   readonly records: Buffer | null;
 }
 
@@ -66,7 +70,7 @@ export function writeFetch(request: FetchRequest): ProtocolWriter {
     topic.uuid(id).array(partitions, (item, { partition }) => item.i32(partition));
     topic.noTags();
   });
-  return writer.compactString("").noTags();
+  return writer.compactString(request.rack ?? "").noTags();
 }
 
 function writePartition(writer: ProtocolWriter, entry: FetchPartition): void {
@@ -103,7 +107,7 @@ function readPartition(reader: ProtocolReader, topicId: string): FetchedPartitio
     item.tags();
     return entry;
   });
-  reader.i32(); // preferred replica
+  const preferredReplica = reader.i32();
   const records = reader.compactBytes();
   let diverging: FetchedPartition["diverging"];
   reader.tags((tag, field) => {
@@ -118,6 +122,7 @@ function readPartition(reader: ProtocolReader, topicId: string): FetchedPartitio
     logStartOffset,
     aborted,
     diverging,
+    preferredReplica,
     records,
   };
 }
