@@ -12,18 +12,24 @@ const TOPIC_ID = "ab".repeat(16);
 /** A broker whose fetch answers the test gives by hand. */
 function fakeCluster() {
   const questions: ((answer: ProtocolReader) => void)[] = [];
+  /** Which broker each question went to. */
+  const asked: number[] = [];
   const cluster = {
+    options: { bootstrap: "t:1", clientId: "t", rack: "here" },
     describe: () =>
       Promise.resolve({
         topics: [{ name: "t", id: TOPIC_ID, error: 0, partitions: [{ partition: 0, leader: 1 }] }],
       }),
-    connection: () =>
+    connection: (nodeId: number) =>
       Promise.resolve({
         require: () => undefined,
-        request: () => new Promise<ProtocolReader>((resolve) => questions.push(resolve)),
+        request: () => {
+          asked.push(nodeId);
+          return new Promise<ProtocolReader>((resolve) => questions.push(resolve));
+        },
       }),
   };
-  return { cluster: cluster as unknown as Cluster, questions };
+  return { cluster: cluster as unknown as Cluster, questions, asked };
 }
 
 function batchAt(baseOffset: bigint): Buffer {
@@ -41,18 +47,18 @@ function batchAt(baseOffset: bigint): Buffer {
   return bytes;
 }
 
-function answerWith(records: Buffer): ProtocolReader {
+function answerWith(records: Buffer, preferredReplica = -1, error = 0): ProtocolReader {
   const body = new ProtocolWriter().i32(0).i16(0).i32(77);
   body.array([0], (topic) => {
     topic.uuid(TOPIC_ID).array([0], (item) => {
       item
         .i32(0)
-        .i16(0)
+        .i16(error)
         .i64(900n)
         .i64(900n)
         .i64(0n)
         .array([], () => undefined);
-      item.i32(-1).compactBytes(records).noTags();
+      item.i32(preferredReplica).compactBytes(records).noTags();
     });
     topic.noTags();
   });
@@ -140,4 +146,38 @@ test("a damaged partition is given up by itself", async () => {
   await until(() => failed.length === 1);
   assert.match(failed[0]?.message ?? "", /its format is 1/);
   await end();
+});
+
+test("what the leader says is closer is read there, and when that fails at the leader again", async () => {
+  const { cluster, questions, asked } = fakeCluster();
+  const stop = new AbortController();
+  const got: Fetched[] = [];
+  const fetcher = new Fetcher({
+    cluster,
+    committedOnly: true,
+    signal: stop.signal,
+    onFetched: (fetched) => got.push(fetched),
+    onFailed: (_, error) => assert.fail(error),
+  });
+  fetcher.add(subscribe(0n));
+  const running = fetcher.run();
+  const NOT_LEADER = 6;
+  const answers = [
+    answerWith(Buffer.alloc(0), 2),
+    answerWith(batchAt(0n)),
+    answerWith(Buffer.alloc(0), -1, NOT_LEADER),
+  ];
+  for (const [index, answer] of answers.entries()) {
+    await until(() => questions.length > index);
+    questions[index]?.(answer);
+  }
+  await until(() => questions.length > answers.length);
+  assert.deepEqual(asked, [1, 2, 2, 1]);
+  assert.deepEqual(
+    got.map(({ from, batches }) => [from, batches.length]),
+    [[0n, 1]],
+  );
+  stop.abort();
+  for (const question of questions) question(answerWith(Buffer.alloc(0)));
+  await running;
 });
