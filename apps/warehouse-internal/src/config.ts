@@ -1,4 +1,4 @@
-import { readConfig, setting, type Config, type Settings } from "@hybridge/core";
+import { readConfig, setting, tlsFileSettings, type Config, type Settings } from "@hybridge/core";
 import { hiveSettings } from "@hybridge/hive";
 import { clusterSettings } from "@hybridge/kafka";
 import { warehouseSettings } from "@hybridge/warehouse";
@@ -8,9 +8,15 @@ import { z } from "zod";
 export const settings = {
   ...clusterSettings("HYBRIDGE_SOURCE", "the source cluster", "127.0.0.1:9092"),
   HYBRIDGE_WEBHDFS_URL: {
-    schema: setting.url("http://127.0.0.1:9870"),
-    doc: "http address of the NameNode, without /webhdfs/v1",
+    schema: z
+      .string()
+      .transform((list) => list.split(",").map((url) => url.trim()))
+      .pipe(z.array(setting.url()))
+      .transform((urls) => urls.join())
+      .prefault("http://127.0.0.1:9870"),
+    doc: "http or https address of the NameNode, without /webhdfs/v1; several with commas",
   },
+  ...tlsFileSettings("HYBRIDGE_WEBHDFS", "the NameNodes and DataNodes"),
   HYBRIDGE_HDFS_DIR: {
     schema: z
       .string()
@@ -21,6 +27,11 @@ export const settings = {
   HYBRIDGE_HDFS_USER: {
     schema: setting.optional(),
     doc: "user that acts in HDFS (simple authentication); by default the process's own",
+  },
+  HYBRIDGE_HDFS_DELEGATION_TOKEN: {
+    schema: setting.optional(),
+    secret: true,
+    doc: "delegation token for a cluster with Kerberos, as `hdfs fetchdt` writes it, instead of a user",
   },
   ...hiveSettings,
   HYBRIDGE_REGISTER_INTERVAL_MS: {

@@ -1,6 +1,6 @@
 import { userInfo } from "node:os";
-import type { Emit } from "@hybridge/core";
-import { hdfsLandingStore, openWebHdfs } from "@hybridge/hdfs";
+import { ConfigError, tlsFiles, type Emit } from "@hybridge/core";
+import { hdfsLandingStore, openWebHdfs, type WebHdfsOptions } from "@hybridge/hdfs";
 import { hiveCatalog, hiveOptions, openHive } from "@hybridge/hive";
 import { clusterOptions } from "@hybridge/kafka";
 import { TABLE_FOLDER } from "@hybridge/landing";
@@ -16,10 +16,7 @@ export async function runWarehouseInternal(
   signal: AbortSignal,
 ): Promise<void> {
   const folder = config.HYBRIDGE_HDFS_DIR;
-  await using hdfs = openWebHdfs({
-    url: config.HYBRIDGE_WEBHDFS_URL,
-    user: config.HYBRIDGE_HDFS_USER ?? userInfo().username,
-  });
+  await using hdfs = openWebHdfs(webHdfsOptions(config, emit));
   await using hive = openHive(hiveOptions(config, emit));
   await using encoder = await parquetEncoder({
     stagingDirectory: config.HYBRIDGE_STAGING_DIR,
@@ -43,4 +40,21 @@ export async function runWarehouseInternal(
   } as const;
   void sweepHourly(hdfs, folder, emit, signal);
   await runWarehouse(options, signal);
+}
+
+/** @throws ConfigError when the settings contradict each other */
+function webHdfsOptions(config: WarehouseInternalConfig, emit: Emit): WebHdfsOptions {
+  const { HYBRIDGE_HDFS_USER: user, HYBRIDGE_HDFS_DELEGATION_TOKEN: token } = config;
+  if (user !== undefined && token !== undefined) {
+    throw new ConfigError(
+      "HYBRIDGE_HDFS_USER and HYBRIDGE_HDFS_DELEGATION_TOKEN: only one of the two may be set, as the token names its user",
+    );
+  }
+  return {
+    url: config.HYBRIDGE_WEBHDFS_URL,
+    user: user ?? userInfo().username,
+    token,
+    tls: tlsFiles(config, "HYBRIDGE_WEBHDFS"),
+    emit,
+  };
 }

@@ -17,6 +17,7 @@ test("folders and names that would not work are refused at the start", () => {
     ["HYBRIDGE_HDFS_DIR", "a"],
     ["HYBRIDGE_HIVE_DATABASE", "a; drop table b"],
     ["HYBRIDGE_WEBHDFS_URL", "hdfs://host:8020"],
+    ["HYBRIDGE_WEBHDFS_URL", "http://one:9870,two:9870"],
     ["HYBRIDGE_HIVE", "host"],
     ["HYBRIDGE_SEGMENT_RECORDS_MAX", "0"],
   ] as const) {

@@ -30,6 +30,12 @@ export class HdfsRefusedError extends HybridgeError {
   }
 }
 
+/** The delegation token is wrong, has ended or was cancelled. Another one may come into its file. */
+export class HdfsTokenError extends HybridgeError {
+  readonly code = "HDFS_TOKEN";
+  readonly retry = "backoff";
+}
+
 /** The answer is none of WebHDFS: another server, or a proxy in between. */
 export class HdfsProtocolError extends HybridgeError {
   readonly code = "HDFS_PROTOCOL";
@@ -62,6 +68,7 @@ export function remoteError(
 ): HdfsUnavailableError | HdfsFullError | HdfsRefusedError {
   const [firstLine = ""] = message.split("\n");
   const text = `${attempted}: ${exception}: ${firstLine}`;
+  if (/StandbyException/.test(message)) return new HdfsUnavailableError(text);
   if (FULL.test(exception) || FULL.test(message)) {
     return new HdfsFullError(
       `${text} Is a DataNode up, and has its disk or the folder's quota room? ` +
@@ -70,6 +77,26 @@ export function remoteError(
   }
   if (REFUSALS.has(exception)) return new HdfsRefusedError(text, exception);
   return new HdfsUnavailableError(text);
+}
+
+/**
+ * True when a NameNode said that another one is active, or that it is not up yet. It says so in
+ * several ways, for what was asked with a token too.
+ */
+export function isStandby(error: unknown): boolean {
+  return (
+    error instanceof HdfsUnavailableError &&
+    /StandbyException|RetriableException|not supported in state|NameNode still not started/.test(
+      error.message,
+    )
+  );
+}
+
+/** True when HDFS said that a token is not one, or no longer one. */
+export function isTokenRefused(exception: string, message: string): boolean {
+  return /InvalidToken|can't be found in cache|token .*(?:is|has) expired/i.test(
+    `${exception} ${message}`,
+  );
 }
 
 /** True when HDFS said that a path, or the parent of it, is not there. */

@@ -1,6 +1,7 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { Readable } from "node:stream";
+import { causes, type TlsMaterial } from "@hybridge/core";
 import { HdfsProtocolError, HdfsUnavailableError } from "./errors.ts";
 
 export interface Request {
@@ -40,12 +41,16 @@ const KEEP_ALIVE_MS = 5_000;
  *
  * @throws HdfsUnavailableError when there is no whole answer; its effect is then unknown
  */
-export function createExchange(timeouts: Timeouts): Exchange {
+export function createExchange(timeouts: Timeouts, tls?: () => TlsMaterial): Exchange {
   const options = { keepAlive: true, timeout: KEEP_ALIVE_MS, maxSockets: 32 };
   const http = new HttpAgent(options);
   const https = new HttpsAgent(options);
   return {
-    send: (request) => send(request, timeouts, request.url.protocol === "https:" ? https : http),
+    send(request) {
+      if (request.url.protocol !== "https:") return send(request, timeouts, { agent: http });
+      // The agent keeps sockets apart by these, so that new certificates mean new connections.
+      return send(request, timeouts, { agent: https, ...tls?.() });
+    },
     [Symbol.asyncDispose]() {
       http.destroy();
       https.destroy();
@@ -54,17 +59,23 @@ export function createExchange(timeouts: Timeouts): Exchange {
   };
 }
 
-async function send(request: Request, timeouts: Timeouts, agent: HttpAgent): Promise<Response> {
+interface Way extends TlsMaterial {
+  readonly agent: HttpAgent;
+}
+
+async function send(request: Request, timeouts: Timeouts, way: Way): Promise<Response> {
   request.signal.throwIfAborted();
   try {
-    const message = await answer(request, timeouts, agent);
+    const message = await answer(request, timeouts, way);
     return await whole(message, request, timeouts);
   } catch (cause) {
     request.signal.throwIfAborted();
     if (cause instanceof HdfsProtocolError) throw cause;
     throw new HdfsUnavailableError(
       `${request.attempted}: no answer from ${request.url.host}: ${textOf(cause)}. ` +
-        "Is it up and reachable from here?",
+        (isUntrusted(cause)
+          ? "Check the certificates of both sides and HYBRIDGE_WEBHDFS_TLS_CA_FILE."
+          : "Is it up and reachable from here?"),
       { cause },
     );
   }
@@ -73,13 +84,13 @@ async function send(request: Request, timeouts: Timeouts, agent: HttpAgent): Pro
 function answer(
   { method, url, body, signal }: Request,
   { idleMs, answerMs }: Timeouts,
-  agent: HttpAgent,
+  way: Way,
 ): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const start = url.protocol === "https:" ? httpsRequest : httpRequest;
     const headers: Record<string, string> = { "content-length": String(body?.bytes ?? 0) };
     if (body) headers["content-type"] = "application/octet-stream";
-    const outgoing = start(url, { method, headers, agent, signal, timeout: idleMs });
+    const outgoing = start(url, { method, headers, ...way, signal, timeout: idleMs });
     let timer: NodeJS.Timeout | undefined;
     outgoing.once("finish", () => {
       timer = setTimeout(
@@ -132,8 +143,24 @@ async function whole(
   return { status: message.statusCode ?? 0, contentType, body: Buffer.concat(chunks) };
 }
 
+function isUntrusted(cause: unknown): boolean {
+  return /CERT|SELF_SIGNED|^UNABLE_TO_|^ERR_TLS|^ERR_SSL|^EPROTO/.test(codeOf(cause));
+}
+
+/** Nothing was sent: no address, or nobody listens there. */
+export function isUnsent(error: unknown): boolean {
+  return [...causes(error)].some((cause) =>
+    /^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/.test(codeOf(cause)),
+  );
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error && typeof error.code === "string"
+    ? error.code
+    : "";
+}
+
 function textOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const code = "code" in error && typeof error.code === "string" ? error.code : "";
-  return error.message === "" ? code : error.message;
+  return error.message === "" ? codeOf(error) : error.message;
 }

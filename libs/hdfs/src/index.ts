@@ -2,6 +2,7 @@ export {
   HdfsFullError,
   HdfsProtocolError,
   HdfsRefusedError,
+  HdfsTokenError,
   HdfsUnavailableError,
   HdfsVerificationError,
 } from "./errors.ts";

@@ -1,8 +1,8 @@
 import type { Readable } from "node:stream";
-import { createCalls, errorOf, jsonOf, type Calls, type NameNode } from "./calls.ts";
+import { createCalls, errorOf, jsonOf, type Calls, type NameNodes } from "./calls.ts";
 import { HdfsProtocolError, HdfsUnavailableError, isNotFound } from "./errors.ts";
 
-export type WebHdfsOptions = NameNode;
+export type WebHdfsOptions = NameNodes;
 
 export interface FileStatus {
   readonly type: "FILE" | "DIRECTORY" | "SYMLINK";
@@ -58,7 +58,7 @@ export interface Content {
   open(): Readable;
 }
 
-/** A client of one NameNode (WebHDFS REST API of Hadoop 3). */
+/** A client of HDFS through its NameNodes (WebHDFS REST API of Hadoop 3). */
 export function openWebHdfs(options: WebHdfsOptions): WebHdfs {
   const calls = createCalls(options);
   return {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { Readable } from "node:stream";
 import { test } from "node:test";
-import { HybridgeError } from "@hybridge/core";
+import { inspect } from "node:util";
+import { HybridgeError, type HybridgeEvent } from "@hybridge/core";
 import { hdfsLandingStore, openWebHdfs, type WebHdfs } from "../src/index.ts";
 import {
   fakeNameNode,
@@ -227,4 +228,105 @@ test("a file that HDFS shortened or altered is not published", async () => {
       },
     );
   }
+});
+
+test("standby and dead NameNodes are passed over, and the active one is remembered", async () => {
+  const ok: Answer = { status: 200, body: { boolean: true } };
+  let standbyFirst = true;
+  const standby = (answer: Answer) => () =>
+    standbyFirst ? remoteException(403, "StandbyException") : answer;
+  await using first: FakeNameNode = await fakeNameNode(standby(ok));
+  await using second: FakeNameNode = await fakeNameNode(() =>
+    standbyFirst ? ok : remoteException(403, "StandbyException"),
+  );
+  const dead = await fakeNameNode(() => ok);
+  await dead[Symbol.asyncDispose]();
+  const url = [dead.url, first.url, second.url].join();
+  await using hdfs = openWebHdfs({ url, user: "tester", timeouts: patient });
+  await hdfs.makeFolders("/a", signal);
+  await hdfs.makeFolders("/b", signal);
+  assert.deepEqual([first.requests.length, second.requests.length], [1, 2]);
+  standbyFirst = false;
+  await hdfs.makeFolders("/c", signal);
+  assert.equal(first.requests.length, 2);
+});
+
+test("a change whose outcome is unknown is not sent to another NameNode", async () => {
+  const ok: Answer = { status: 200, body: { boolean: true } };
+  await using first = await fakeNameNode(() => "cut");
+  await using second = await fakeNameNode(() => ok);
+  const url = `${first.url},${second.url}`;
+  await using hdfs = openWebHdfs({ url, user: "tester", timeouts: patient });
+  await assert.rejects(hdfs.rename("/a", "/b", signal), hasCode("HDFS_UNAVAILABLE"));
+  assert.equal(second.requests.length, 0);
+  await hdfs.makeFolders("/a", signal);
+  assert.equal(second.requests.length, 1);
+  await using none = openWebHdfs({
+    url: `${first.url},${first.url}`,
+    user: "x",
+    timeouts: patient,
+  });
+  await assert.rejects(none.status("/a", signal), hasCode("HDFS_UNAVAILABLE", /no NameNode of/));
+});
+
+test("a token is sent instead of a user, read again when refused, and never shown", async () => {
+  let [text, accepted, reads] = ["first-token", "second-token", 0];
+  const token = {
+    value() {
+      // The file changes while the first one is refused.
+      if (reads++ === 1) text = accepted;
+      return text;
+    },
+  };
+  await using node = await fakeNameNode((_, url) =>
+    url.searchParams.get("delegation") === accepted && !url.searchParams.has("user.name")
+      ? { status: 200, body: { boolean: true } }
+      : remoteException(401, "InvalidToken", "token (token for x) can't be found in cache"),
+  );
+  await using hdfs = openWebHdfs({ url: node.url, user: "tester", token, timeouts: patient });
+  await hdfs.makeFolders("/a", signal);
+  assert.equal(node.requests.length, 2);
+  accepted = "third";
+  await assert.rejects(hdfs.makeFolders("/a", signal), (error) => {
+    hasCode("HDFS_TOKEN", /HYBRIDGE_HDFS_DELEGATION_TOKEN/)(error);
+    assert.doesNotMatch(inspect(error, { depth: 9 }), /second-token/);
+    return true;
+  });
+});
+
+/** A token as Hadoop writes it, with an empty password. */
+function tokenText(issuedMs: number, endsMs: number): string {
+  const number = (value: number) => {
+    const bytes = Buffer.alloc(9);
+    bytes.writeInt8(-120, 0); // eight bytes follow
+    bytes.writeBigInt64BE(BigInt(value), 1);
+    return bytes;
+  };
+  const name = Buffer.from("\u0005alice\u0004yarn\u0000");
+  const identifier = Buffer.concat([Buffer.from([0]), name, number(issuedMs), number(endsMs)]);
+  const length = Buffer.from([identifier.length]);
+  return Buffer.concat([length, identifier, Buffer.from([0, 0, 0])]).toString("base64url");
+}
+
+test("the end of a token is announced in good time", async () => {
+  const day = 86_400_000;
+  const text = tokenText(1_000_000_000_000, 1_000_000_000_000 + 7 * day);
+  let now = 1_000_000_000_000 + 5 * day;
+  const clock = { now: () => now, sleep: () => Promise.resolve() };
+  const events: HybridgeEvent[] = [];
+  const emit = (event: HybridgeEvent) => void events.push(event);
+  await using node = await fakeNameNode(() => ({ status: 200, body: { boolean: true } }));
+  const token = { value: () => text };
+  await using hdfs = openWebHdfs({ url: node.url, user: "x", token, emit, clock });
+  await hdfs.makeFolders("/a", signal);
+  assert.equal(events.length, 0);
+  now += 1.5 * day;
+  await hdfs.makeFolders("/a", signal);
+  await hdfs.makeFolders("/a", signal);
+  assert.deepEqual(
+    events.map(({ name }) => name),
+    ["hdfs.token_ends"],
+  );
+  assert.match(events[0]?.message ?? "", /2001-09-16T01:46:40/);
+  assert.doesNotMatch(inspect(events), new RegExp(text));
 });
