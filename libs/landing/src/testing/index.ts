@@ -1,4 +1,13 @@
 export { landingStoreConformance, type StoreUnderTest } from "./conformance.ts";
+export {
+  MemoryFolderFullError,
+  memoryLanding,
+  ProcessDiedError,
+  type CallFault,
+  type MemoryLanding,
+  type MemoryLandingOptions,
+  type MemoryLandingStore,
+} from "./memory-landing-store.ts";
 export { memoryCatalog, type MemoryCatalog } from "./memory-catalog.ts";
 export { memorySource, type MemorySource } from "./memory-source.ts";
 export {
