@@ -1,6 +1,14 @@
 export { landingStoreOver } from "./blob-landing-store.ts";
 export { startLanding, type Landing, type LandingOptions } from "./engine.ts";
 export { FencedError, SegmentSchemaError } from "./errors.ts";
+export {
+  openLandingLog,
+  type CommitOutcome,
+  type LandingLog,
+  type LandingLogOptions,
+  type PreparedCommit,
+} from "./log/landing-log.ts";
+export { createPace, type Pace } from "./log/pace.ts";
 export { segmentFileName, TABLE_FOLDER } from "./ledger.ts";
 export { segmentLimits, segmentSettings, type SegmentLimits } from "./limits.ts";
 export type {

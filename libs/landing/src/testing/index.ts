@@ -1,4 +1,6 @@
 export { landingStoreConformance, type StoreUnderTest } from "./conformance.ts";
+export { landingLogConformance, type LogStoreUnderTest } from "./conformance/log-conformance.ts";
+export { faultyLandingStore, type FaultyLandingStore } from "./faulty-landing-store.ts";
 export {
   MemoryFolderFullError,
   memoryLanding,

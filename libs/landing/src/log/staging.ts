@@ -1,0 +1,87 @@
+import { failpoint, retry, type Clock } from "@hybridge/core";
+import type { Draft, LandingStore } from "../store-port.ts";
+import { encodeCommit } from "./commit-codec.ts";
+import type { Upload } from "./commit-content.ts";
+import { inParallel } from "./in-parallel.ts";
+import { draftPath, stagingFolder } from "./paths.ts";
+import type { Commit } from "./protocol.ts";
+
+const MOVES_MAX = 8;
+const UPLOAD_TRIES = 4;
+
+/** Where a store that can rename keeps the file of a draft until it is committed. */
+export function stagedPath(commit: Commit, index: number): string {
+  return `${stagingFolder(commit.base, commit.id)}/${index}`;
+}
+
+/** The draft first, since it names every file; then the files, verified. */
+export async function stage(
+  store: LandingStore,
+  commit: Commit,
+  uploads: readonly Upload[],
+  options: { readonly uploadsMax: number; readonly clock: Clock; readonly signal: AbortSignal },
+): Promise<Draft> {
+  const { clock, signal, uploadsMax } = options;
+  failpoint("landing-log.before-draft");
+  const body = encodeCommit(commit);
+  const draft = await store.draft(draftPath(commit.base, commit.id), body, signal);
+  failpoint("landing-log.after-draft");
+  await inParallel(uploads, uploadsMax, async ({ path, local }, index) => {
+    const target = store.moves ? stagedPath(commit, index) : path;
+    await retry(() => store.upload(target, local, signal), { signal, clock, tries: UPLOAD_TRIES });
+    failpoint("landing-log.after-upload");
+  });
+  return draft;
+}
+
+/** What the files of a commit are called, in the order of its body: a file, then its raw sibling. */
+export function pathsOf(commit: Commit): string[] {
+  return commit.actions.flatMap((action) =>
+    "files" in action
+      ? action.files.flatMap((file) => (file.raw ? [file.path, file.raw.path] : [file.path]))
+      : [],
+  );
+}
+
+/**
+ * Gives the files of a counted commit their names. May be done again, by anybody.
+ *
+ * @param isFirst nobody has done it before: the files are staged still
+ * @returns paths that are neither staged nor at their place
+ */
+export async function publishFiles(
+  store: LandingStore,
+  commit: Commit,
+  isFirst: boolean,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const found = await inParallel(pathsOf(commit), MOVES_MAX, async (path, index) => {
+    const isThere = async () => (await store.size(path, signal)) !== undefined;
+    if (!isFirst && (await isThere())) return true;
+    if (!store.moves) return isFirst || isThere();
+    const outcome = await store.move(stagedPath(commit, index), path, signal);
+    failpoint("landing-log.after-move");
+    return outcome !== "absent" || isThere();
+  });
+  return pathsOf(commit).filter((_, index) => found[index] !== true);
+}
+
+/** The staging of a commit that is published. */
+export async function removeStaging(
+  store: LandingStore,
+  { base, id }: { readonly base: number; readonly id: string },
+  signal: AbortSignal,
+): Promise<void> {
+  const draft = draftPath(base, id);
+  await store.remove(store.moves ? [`${stagingFolder(base, id)}/`, draft] : [draft], signal);
+}
+
+/** The files of a draft that is never to be committed. */
+export async function removeFiles(
+  store: LandingStore,
+  commit: Commit,
+  signal: AbortSignal,
+): Promise<void> {
+  const paths = store.moves ? [`${stagingFolder(commit.base, commit.id)}/`] : pathsOf(commit);
+  if (paths.length > 0) await store.remove(paths, signal);
+}

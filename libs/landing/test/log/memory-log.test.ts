@@ -1,0 +1,13 @@
+import { landingLogConformance, memoryLanding } from "@hybridge/landing/testing";
+
+for (const moves of [true, false]) {
+  landingLogConformance(`memory, ${moves ? "with renames" : "without renames"}`, () =>
+    Promise.resolve({
+      newTable() {
+        const landing = memoryLanding({ moves });
+        return Promise.resolve(() => landing.open());
+      },
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    }),
+  );
+}
