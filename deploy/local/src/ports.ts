@@ -54,7 +54,7 @@ export async function choosePorts<Name extends string>(
   component: string,
   dir: string,
   names: readonly Name[],
-  wanted: Partial<Record<Name, number>> = {},
+  wanted: Partial<Record<NoInfer<Name>, number>> = {},
 ): Promise<Record<Name, number>> {
   const file = join(dir, "ports.json");
   const before = readPorts(file);

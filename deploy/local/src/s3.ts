@@ -5,6 +5,7 @@ import { javaCommand, javaEnvironment } from "./java.ts";
 import { reclaim } from "./launch.ts";
 import { choosePorts } from "./ports.ts";
 import { probeHttp } from "./probes.ts";
+import { openS3Gate } from "./s3-gate.ts";
 import { repairS3Store } from "./s3-store-repair.ts";
 
 export interface S3Options extends ComponentOptions<"http" | "https"> {
@@ -18,14 +19,40 @@ export type S3 = Component<{ readonly endpoint: string }>;
 const STOP_MS = 8_000;
 
 /**
- * Starts Adobe S3Mock. It answers conditional writes with 412 as S3 does. Killed at any moment it
- * comes back with every object that it has acknowledged.
+ * Starts Adobe S3Mock, behind a gate that makes its conditional writes what S3's are. Killed at any
+ * moment it comes back with every object that it has acknowledged.
  */
 export async function startS3(options: S3Options): Promise<S3> {
   const { dir } = options;
   await reclaim(pidFileOf(dir, "s3"), "s3", STOP_MS);
-  const ports = await choosePorts("s3", dir, ["http", "https"], options.ports);
+  const names = ["http", "https", "mock"] as const;
+  const ports = await choosePorts("s3", dir, names, options.ports);
   const endpoint = `http://127.0.0.1:${ports.http}`;
+  const gate = await openS3Gate(ports.http, ports.mock);
+  try {
+    return behind(gate, await startMock(options, ports, endpoint));
+  } catch (error) {
+    await gate[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** The component with the gate before it, which its end closes; its pid and exit are asked for anew. */
+function behind(gate: AsyncDisposable, mock: S3): S3 {
+  const stop = async () => {
+    await mock.stop();
+    await gate[Symbol.asyncDispose]();
+  };
+  const stopping = { stop, [Symbol.asyncDispose]: stop };
+  return Object.create(mock, Object.getOwnPropertyDescriptors(stopping)) as S3;
+}
+
+function startMock(
+  options: S3Options,
+  ports: Record<"http" | "https" | "mock", number>,
+  endpoint: string,
+): Promise<S3> {
+  const { dir } = options;
   const data = join(dir, "data");
   return startComponent(
     {
@@ -40,7 +67,7 @@ export async function startS3(options: S3Options): Promise<S3> {
         args: [
           "--server.address=127.0.0.1",
           `--server.port=${ports.https}`,
-          `--com.adobe.testing.s3mock.http-port=${ports.http}`,
+          `--com.adobe.testing.s3mock.http-port=${ports.mock}`,
           "--logging.level.root=WARN",
           "--spring.main.banner-mode=off",
         ],

@@ -111,7 +111,7 @@ function hdfsBlobs(hdfs: WebHdfs, folder: string): BlobStore {
 }
 
 /** Has HDFS what was sent? @throws HdfsVerificationError, and the staged file is thrown away */
-async function verify(
+export async function verify(
   hdfs: WebHdfs,
   path: string,
   content: Content,

@@ -7,4 +7,5 @@ export {
   HdfsVerificationError,
 } from "./errors.ts";
 export { hdfsLandingStore, sweepStaging } from "./hdfs-store.ts";
+export { hdfsTableStore } from "./table-store.ts";
 export { openWebHdfs, type FileStatus, type WebHdfs, type WebHdfsOptions } from "./webhdfs.ts";

@@ -32,9 +32,13 @@ export interface WebHdfs extends AsyncDisposable {
   status(path: string, signal: AbortSignal): Promise<FileStatus | undefined>;
   /** @throws HdfsRefusedError FileAlreadyExistsException when `to` is taken, even by a folder */
   rename(from: string, to: string, signal: AbortSignal): Promise<void>;
+  /** The same over a file that is there, in one step. */
+  replace(from: string, to: string, signal: AbortSignal): Promise<void>;
   makeFolders(path: string, signal: AbortSignal): Promise<void>;
   /** @returns false when nothing was there */
   remove(path: string, signal: AbortSignal): Promise<boolean>;
+  /** A folder with all that is in it. @returns false when nothing was there */
+  removeFolder(path: string, signal: AbortSignal): Promise<boolean>;
   setPermission(path: string, octal: string, signal: AbortSignal): Promise<void>;
   setAttribute(path: string, name: string, value: string, signal: AbortSignal): Promise<void>;
   /** undefined when the file has no such attribute. @param name with its namespace, `user.sha256` */
@@ -96,28 +100,38 @@ function contentOperations({ dataUrl, readData, exchange }: Calls) {
 
 function nameOperations({ call, callForJson, callForBoolean }: Calls) {
   return {
-    async rename(from, to, signal) {
-      // With renameoptions the NameNode uses rename2, which throws where the older call answers
-      // false, and never moves into a folder of the target's name. rename2 answers without a body
-      // in some releases and {"boolean":true} in others.
-      const parameters = { destination: to, renameoptions: "NONE" };
-      const response = await call("PUT", "RENAME", from, signal, parameters);
-      if (response.body.length === 0) return;
-      const { boolean } = jsonOf(`WebHDFS RENAME ${from}`, response);
-      if (boolean === true) return;
-      throw new HdfsUnavailableError(`WebHDFS RENAME ${from} to ${to}: the NameNode did not do it`);
-    },
+    rename: (from, to, signal) => rename(call, from, to, "NONE", signal),
+    replace: (from, to, signal) => rename(call, from, to, "OVERWRITE", signal),
     async makeFolders(path, signal) {
       if (await callForBoolean("PUT", "MKDIRS", path, signal)) return;
       throw new HdfsUnavailableError(`WebHDFS MKDIRS ${path}: the NameNode did not do it`);
     },
     remove: (path, signal) => callForBoolean("DELETE", "DELETE", path, signal),
+    removeFolder: (path, signal) =>
+      callForBoolean("DELETE", "DELETE", path, signal, { recursive: "true" }),
     async list(path, after, signal) {
       const parameters = after === "" ? {} : { startAfter: after };
       const plain = await callForJson("GET", "LISTSTATUS_BATCH", path, signal, parameters);
       return listingOf(path, plain);
     },
   } satisfies Partial<WebHdfs>;
+}
+
+async function rename(
+  call: Calls["call"],
+  from: string,
+  to: string,
+  renameoptions: "NONE" | "OVERWRITE",
+  signal: AbortSignal,
+): Promise<void> {
+  // With renameoptions the NameNode uses rename2, which throws where the older call answers false,
+  // and never moves into a folder of the target's name. rename2 answers without a body in some
+  // releases and {"boolean":true} in others.
+  const response = await call("PUT", "RENAME", from, signal, { destination: to, renameoptions });
+  if (response.body.length === 0) return;
+  const { boolean } = jsonOf(`WebHDFS RENAME ${from}`, response);
+  if (boolean === true) return;
+  throw new HdfsUnavailableError(`WebHDFS RENAME ${from} to ${to}: the NameNode did not do it`);
 }
 
 function attributeOperations({ call, callForJson }: Calls) {

@@ -29,3 +29,4 @@ export type {
   TopicPartition,
 } from "./ports.ts";
 export type { LandingStatus, PartitionLandingStatus } from "./status.ts";
+export type { Draft, LocalFile, Page, TableStore } from "./store-port.ts";

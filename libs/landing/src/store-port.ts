@@ -29,7 +29,7 @@ export interface Draft {
  * to the folder of the table. Everything durable when the call returns; nothing is believed that the
  * store did not confirm. Errors are HybridgeErrors whose `retry` says what to do.
  */
-export interface LandingStore {
+export interface TableStore {
   readonly scheme: string;
   /** True: files are uploaded under hidden names and moved (HDFS). False: they are where they will be. */
   readonly moves: boolean;
@@ -59,3 +59,6 @@ export interface LandingStore {
    */
   move(from: string, to: string, signal: AbortSignal): Promise<"moved" | "absent" | "exists">;
 }
+
+/** The name that this port had when it was written down; goes with the former engine. */
+export type LandingStore = TableStore;

@@ -18,6 +18,12 @@ export class S3BucketError extends HybridgeError {
   readonly retry = "never";
 }
 
+/** S3 has another length than was sent; it is sent again. */
+export class S3IncompleteError extends HybridgeError {
+  readonly code = "S3_INCOMPLETE";
+  readonly retry = "backoff";
+}
+
 /** S3 refuses a request and will refuse it again. */
 export class S3RequestError extends HybridgeError {
   readonly code = "S3_REQUEST";

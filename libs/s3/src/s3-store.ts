@@ -13,15 +13,7 @@ import { failpoint, isAbort } from "@hybridge/core";
 import { landingStoreOver, type BlobStore, type LandingStore } from "@hybridge/landing";
 import { failureOf, s3Error } from "./errors.ts";
 import type { S3 } from "./open-s3.ts";
-
-/** A folder of a bucket. */
-export interface S3Folder {
-  readonly bucket: string;
-  /** Without slashes at its ends; empty for the whole bucket. */
-  readonly prefix: string;
-  /** What objects are encrypted with when they are written; default: what the bucket says. */
-  readonly encryption?: { readonly sse: "AES256" | "aws:kms"; readonly kmsKeyId?: string };
-}
+import { encryptionOf, type S3Folder } from "./s3-folder.ts";
 
 /** User metadata of every landed file: what Hybridge read when it wrote it. */
 const SHA256_METADATA = "sha256";
@@ -91,15 +83,6 @@ export function s3Blobs(s3: S3, folder: S3Folder): BlobStore {
       call("list", `${name}/`, signal, ({ Bucket, Key }) =>
         list(client, Bucket, Key, after, signal),
       ),
-  };
-}
-
-function encryptionOf({ encryption }: S3Folder): Partial<PutObjectCommandInput> {
-  if (encryption === undefined) return {};
-  const { sse, kmsKeyId } = encryption;
-  return {
-    ServerSideEncryption: sse,
-    ...(kmsKeyId === undefined ? {} : { SSEKMSKeyId: kmsKeyId }),
   };
 }
 

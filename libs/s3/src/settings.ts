@@ -1,6 +1,6 @@
 import { ConfigError, setting, type Config, type Settings } from "@hybridge/core";
 import type { S3Options } from "./open-s3.ts";
-import type { S3Folder } from "./s3-store.ts";
+import type { S3Folder } from "./s3-folder.ts";
 
 /** Where the objects are and how they are encrypted: the same names in every service. */
 export const s3Settings = {

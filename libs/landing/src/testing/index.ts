@@ -1,3 +1,4 @@
+export { tableStoreConformance, type TableStoreUnderTest } from "./conformance/store.ts";
 export { landingStoreConformance, type StoreUnderTest } from "./conformance.ts";
 export { landingLogConformance, type LogStoreUnderTest } from "./conformance/log-conformance.ts";
 export { faultyLandingStore, type FaultyLandingStore } from "./faulty-landing-store.ts";
