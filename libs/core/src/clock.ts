@@ -8,8 +8,15 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
-export const systemClock: Clock = {
+/** For durations that must not change when somebody sets the time of day. */
+export interface MonotonicClock extends Clock {
+  /** Milliseconds from some start. */
+  monotonic(): number;
+}
+
+export const systemClock: MonotonicClock = {
   now: () => Date.now(),
+  monotonic: () => performance.now(),
   async sleep(ms, signal) {
     signal?.throwIfAborted();
     await delay(ms, undefined, signal ? { signal } : {}).catch((error: unknown) => {

@@ -1,4 +1,5 @@
-export { systemClock, type Clock } from "./clock.ts";
+export { Backoff, type BackoffOptions } from "./backoff.ts";
+export { systemClock, type Clock, type MonotonicClock } from "./clock.ts";
 export {
   describeSetting,
   describeSettings,

@@ -25,7 +25,8 @@ import type { ProtocolWriter } from "./wire/writer.ts";
  * What a connection is for. A broker works through one connection in order, so that a fetch that
  * waits for data would hold up whatever stands behind it.
  */
-export type Lane = "control" | "fetch" | "scan" | "produce" | `produce-${number}`;
+export type Lane =
+  "control" | "fetch" | "scan" | "group" | "join" | "produce" | `produce-${number}`;
 
 /** The brokers of one cluster: who leads what, and one connection per broker and lane. */
 export class Cluster implements AsyncDisposable {
@@ -129,6 +130,11 @@ export class Cluster implements AsyncDisposable {
   }
 
   async coordinator(kind: CoordinatorKind, key: string, signal: AbortSignal): Promise<Connection> {
+    return await this.connection(await this.findCoordinator(kind, key, signal), "control", signal);
+  }
+
+  /** The node that coordinates a group or a transactional id now. */
+  async findCoordinator(kind: CoordinatorKind, key: string, signal: AbortSignal): Promise<number> {
     const connection = await this.any(signal);
     const body = writeFindCoordinator(kind, key);
     const reader = await connection.request(findCoordinatorApi, body, { signal });
@@ -136,7 +142,7 @@ export class Cluster implements AsyncDisposable {
     const need = { operation: kind === "group" ? "Read" : "Write", name: key } as const;
     const address = readFindCoordinator(reader, `find the ${kind} coordinator of ${key}`, need);
     this.#brokers.set(address.nodeId, address);
-    return await this.connection(address.nodeId, "control", signal);
+    return address.nodeId;
   }
 
   /** Sends a request to the leader of a partition. */

@@ -15,7 +15,7 @@ import {
   type ConfigEntry,
   type NewTopic,
 } from "./wire/topics.ts";
-import { offsetCommitApi, readOffsetCommit, writeOffsetCommit } from "./wire/transaction.ts";
+import { offsetCommitApi, readOffsetCommit, writeOffsetCommit } from "./wire/offset-commit.ts";
 
 const ADMIN_TIMEOUT_MS = 15_000;
 
@@ -177,8 +177,10 @@ export async function commitHint(
   if (offsets.size === 0) return;
   await withCluster(options, signal, async (cluster) => {
     const connection = await cluster.coordinator("group", group, signal);
-    const body = writeOffsetCommit(group, topic, offsets);
-    const error = readOffsetCommit(await connection.request(offsetCommitApi, body, { signal }));
+    const entries = [...offsets].map(([partition, offset]) => ({ topic, partition, offset }));
+    const body = writeOffsetCommit({ group, memberId: "", epoch: -1, offsets: entries });
+    const api = connection.choose(offsetCommitApi);
+    const error = readOffsetCommit(await connection.request(api, body, { signal }));
     if (error === 0) return;
     const name = isTopicRefused(error) ? topic : group;
     const need = { operation: "Read", name } as const;

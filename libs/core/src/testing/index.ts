@@ -1,8 +1,9 @@
-import type { Clock } from "../clock.ts";
+export { VirtualClock } from "./virtual-clock.ts";
+import type { MonotonicClock } from "../clock.ts";
 import type { Emit, HybridgeEvent } from "../events.ts";
 
 /** A clock that stands still until a test moves it. */
-export class FakeClock implements Clock {
+export class FakeClock implements MonotonicClock {
   #now: number;
   #sleepers: { at: number; wake: () => void }[] = [];
 
@@ -11,6 +12,10 @@ export class FakeClock implements Clock {
   }
 
   now(): number {
+    return this.#now;
+  }
+
+  monotonic(): number {
     return this.#now;
   }
 

@@ -23,6 +23,14 @@ export interface Api {
   readonly flexible?: boolean;
 }
 
+/** A request of the protocol in the versions that this client speaks, both ends included. */
+export interface ApiVersions {
+  readonly name: string;
+  readonly key: number;
+  readonly min: number;
+  readonly max: number;
+}
+
 export interface ConnectOptions {
   readonly host: string;
   readonly port: number;
@@ -124,6 +132,18 @@ export class Connection implements AsyncDisposable {
         (range ? `v${range.min} to v${range.max}` : "none of it") +
         "; Kafka 3.1 or later is needed",
     );
+  }
+
+  /**
+   * The newest version that both sides speak.
+   *
+   * @throws UnsupportedBrokerError when there is none
+   */
+  choose({ name, key, min, max }: ApiVersions): Api {
+    const version = Math.min(max, this.#versions.get(key)?.max ?? min);
+    const api = { name, key, version: Math.max(version, min) };
+    this.require(api);
+    return api;
   }
 
   /**

@@ -90,6 +90,22 @@ export class ProtocolReader {
     return this.#items(this.uvarint() - 1, item);
   }
 
+  /** A string in the older encoding, with a 16-bit length. */
+  plainString(): string | null {
+    const length = this.i16();
+    if (length < 0) return null;
+    const at = this.skip(length);
+    return this.buffer.toString("utf8", at, at + length);
+  }
+
+  /** Bytes in the older encoding, with a 32-bit length. */
+  plainBytes(): Buffer | null {
+    const length = this.i32();
+    if (length < 0) return null;
+    const at = this.skip(length);
+    return this.buffer.subarray(at, at + length);
+  }
+
   /** Reads an array in the older encoding with a 32-bit count. */
   plainArray<T>(item: (reader: ProtocolReader) => T): T[] {
     return this.#items(this.i32(), item);

@@ -89,7 +89,6 @@ export function readEndTxn(reader: ProtocolReader): number {
 }
 
 export const findCoordinatorApi: Api = { name: "FindCoordinator", key: 10, version: 4 };
-export const offsetCommitApi: Api = { name: "OffsetCommit", key: 8, version: 8 };
 
 export type CoordinatorKind = "group" | "transaction";
 
@@ -115,29 +114,4 @@ export function readFindCoordinator(reader: ProtocolReader, attempt: string, nee
     throw brokerError(attempt, found?.error ?? -1, found?.message, need);
   }
   return found.address;
-}
-
-/** OffsetCommit v8 by somebody who is no member of the group. */
-export function writeOffsetCommit(
-  group: string,
-  topic: string,
-  offsets: ReadonlyMap<number, bigint>,
-): ProtocolWriter {
-  return new ProtocolWriter()
-    .compactString(group)
-    .i32(-1)
-    .compactString("")
-    .compactString(null)
-    .array([topic], (item, name) => {
-      item.compactString(name).array([...offsets], (entry, [partition, offset]) => {
-        entry.i32(partition).i64(offset).i32(-1).compactString("").noTags();
-      });
-      item.noTags();
-    })
-    .noTags();
-}
-
-/** The first error of any partition. */
-export function readOffsetCommit(reader: ProtocolReader): number {
-  return readAddPartitionsToTxn(reader);
 }

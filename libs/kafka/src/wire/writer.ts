@@ -78,7 +78,8 @@ export class ProtocolWriter {
   }
 
   /** The older encoding, with a 16-bit length. */
-  plainString(value: string): this {
+  plainString(value: string | null): this {
+    if (value === null) return this.i16(-1);
     const bytes = Buffer.byteLength(value);
     this.i16(bytes);
     this.#room(bytes);
@@ -102,6 +103,13 @@ export class ProtocolWriter {
 
   array<T>(items: readonly T[], write: (writer: this, item: T) => void): this {
     this.uvarint(items.length + 1);
+    for (const item of items) write(this, item);
+    return this;
+  }
+
+  /** The older encoding, with a 32-bit count. */
+  plainArray<T>(items: readonly T[], write: (writer: this, item: T) => void): this {
+    this.i32(items.length);
     for (const item of items) write(this, item);
     return this;
   }

@@ -1,5 +1,13 @@
 import { readApiVersions } from "../../src/wire/api-versions.ts";
 import { readListOffsets } from "../../src/wire/list-offsets.ts";
+import { readOffsetCommit } from "../../src/wire/offset-commit.ts";
+import { readConsumerHeartbeat } from "../../src/wire/consumer-group.ts";
+import {
+  readHeartbeat,
+  readJoinGroup,
+  readLeaveGroup,
+  readSyncGroup,
+} from "../../src/wire/classic-group.ts";
 import { readMetadata } from "../../src/wire/metadata.ts";
 import { readProduce } from "../../src/wire/produce.ts";
 import type { ProtocolReader } from "../../src/wire/reader.ts";
@@ -13,7 +21,6 @@ import {
   readEndTxn,
   readFindCoordinator,
   readInitProducerId,
-  readOffsetCommit,
 } from "../../src/wire/transaction.ts";
 import { ProtocolWriter } from "../../src/wire/writer.ts";
 
@@ -36,6 +43,28 @@ export function goodAnswers(): GoodAnswer[] {
     answer("InitProducerId", readInitProducerId, (body) => body.i32(0).i16(0).i64(9n).i16(3)),
     answer("AddPartitionsToTxn", readAddPartitionsToTxn, perPartition),
     answer("OffsetCommit", readOffsetCommit, perPartition),
+    answer("ConsumerGroupHeartbeat", readConsumerHeartbeat, consumerHeartbeat),
+    answer("JoinGroup", (reader) => readJoinGroup(reader, 9), joinGroup),
+    answer(
+      "SyncGroup",
+      (reader) => readSyncGroup(reader, 5),
+      (body) =>
+        body
+          .i32(0)
+          .i16(0)
+          .compactString("consumer")
+          .compactString("a")
+          .compactBytes(Buffer.from("x")),
+    ),
+    answer("Heartbeat", readHeartbeat, (body) => body.i32(0).i16(27)),
+    answer("LeaveGroup", readLeaveGroup, (body) =>
+      body
+        .i32(0)
+        .i16(0)
+        .array(["m"], (item, member) => {
+          item.compactString(member).compactString(null).i16(25).noTags();
+        }),
+    ),
     answer("EndTxn", readEndTxn, (body) => body.i32(0).i16(0)),
     answer(
       "FindCoordinator",
@@ -103,6 +132,37 @@ const perPartition = (body: ProtocolWriter) =>
     topic.compactString(name).array(THREE, (item, number) => item.i32(number).i16(0).noTags());
     topic.noTags();
   });
+
+const consumerHeartbeat = (body: ProtocolWriter) =>
+  body
+    .i32(0)
+    .i16(0)
+    .compactString(null)
+    .compactString("member")
+    .i32(7)
+    .i32(5_000)
+    .i8(1)
+    .array([ID], (topic, id) => {
+      topic
+        .uuid(id)
+        .array(THREE, (item, number) => item.i32(number))
+        .noTags();
+    })
+    .noTags();
+
+const joinGroup = (body: ProtocolWriter) =>
+  body
+    .i32(0)
+    .i16(0)
+    .i32(3)
+    .compactString("consumer")
+    .compactString("cooperative-sticky")
+    .compactString("member")
+    .bool(false)
+    .compactString("member")
+    .array(["member", "other"], (item, member) => {
+      item.compactString(member).compactString(null).compactBytes(Buffer.from("x")).noTags();
+    });
 
 const coordinator = (body: ProtocolWriter) =>
   body.i32(0).array(["group"], (item, key) => {
