@@ -13,6 +13,7 @@ export const authorization: Readonly<Record<string, string>> = {
     "org.apache.hadoop.hive.ql.security.SessionStateUserAuthenticator",
   "hive.server2.enable.doAs": "false",
   "hive.users.in.admin.role": userInfo().username,
+  "hive.security.authorization.sqlstd.confwhitelist.append": "hive\\.local\\.time\\.zone",
 };
 
 /** The statements of docs/grants.md for an engine, one each. */

@@ -28,7 +28,7 @@ interface UpOptions extends LocalOptions {
 const TOPIC = "hybrid";
 
 /** Every port that clients use, by its short name on the command line. */
-const PORTS = ["source", "target", "hdfs", "webhdfs", "hive", "s3", "redshift"] as const;
+const PORTS = ["source", "target", "hdfs", "webhdfs", "standby", "hive", "s3", "redshift"] as const;
 
 /**
  * `hybridge local`: the components without the services, in the background.

@@ -1,16 +1,17 @@
 import { join } from "node:path";
-import { dataNodeProbe, nameNodeProbe } from "./hdfs.ts";
+import { activeProbe, dataNodeProbe, nameNodeProbe, standbyProbe } from "./hdfs.ts";
 import type { localSettings } from "./config.ts";
 import { probeHive, probeKafka } from "./probes.ts";
 import { redshiftProbe } from "./redshift-endpoint.ts";
 import { s3Probe } from "./s3.ts";
-import type { CloudSecurity } from "./security.ts";
+import { hiveSecurityOf, type CloudSecurity } from "./security.ts";
 
-/** The processes of the local cloud. */
+/** The processes of the local cloud; the standby NameNode is in a secured one only. */
 export const componentNames = [
   "source",
   "target",
   "namenode",
+  "standby",
   "datanode",
   "hive",
   "s3",
@@ -18,6 +19,11 @@ export const componentNames = [
 ] as const;
 
 export type ComponentName = (typeof componentNames)[number];
+
+/** Those of a cloud. */
+export function namesOf(security: CloudSecurity | undefined): readonly ComponentName[] {
+  return componentNames.filter((name) => name !== "standby" || security !== undefined);
+}
 
 type PortSetting = Exclude<keyof typeof localSettings, "HYBRIDGE_CACHE_DIR">;
 type Probe = (signal: AbortSignal) => Promise<void>;
@@ -50,20 +56,31 @@ export const layout: Readonly<Record<ComponentName, ComponentLayout>> = {
   namenode: {
     folder: "hdfs",
     fixed: { rpc: "HYBRIDGE_LOCAL_HDFS_PORT", http: "HYBRIDGE_LOCAL_WEBHDFS_PORT" },
-    address: (ports) => `http://${at(ports["http"])}`,
-    probe: ({ http = 0 }) => nameNodeProbe({ http }),
+    address: (ports) => at(ports["http"]),
+    probe: ({ http = 0, rpc = 0, standbyHttp = 0 }, security) =>
+      security === undefined
+        ? nameNodeProbe({ http })
+        : activeProbe({ http, rpc, standbyHttp }, security),
+  },
+  standby: {
+    folder: "hdfs",
+    fixed: { standbyHttp: "HYBRIDGE_LOCAL_STANDBY_PORT" },
+    address: (ports) => at(ports["standbyHttp"]),
+    probe: ({ standbyHttp = 0 }, security) => standbyProbe({ standbyHttp }, security),
   },
   datanode: {
     folder: "hdfs",
     fixed: {},
     address: (ports) => at(ports["data"]),
-    probe: ({ http = 0, data = 0, dataHttp = 0 }) => dataNodeProbe({ http, data, dataHttp }),
+    probe: ({ http = 0, data = 0, dataHttp = 0 }, security) =>
+      dataNodeProbe({ http, data, dataHttp }, security),
   },
   hive: {
     folder: "hive",
     fixed: { thrift: "HYBRIDGE_LOCAL_HIVE_PORT" },
     address: (ports) => at(ports["thrift"]),
-    probe: (ports) => (signal) => probeHive(ports["thrift"] ?? 0, signal),
+    probe: (ports, security) => (signal) =>
+      probeHive(ports["thrift"] ?? 0, signal, security && hiveSecurityOf(security)),
   },
   s3: {
     folder: "s3",

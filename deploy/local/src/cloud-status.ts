@@ -1,6 +1,6 @@
 import { describeError } from "@hybridge/core";
 import { join } from "node:path";
-import { componentNames, folderOf, layout, type ComponentName } from "./cloud-layout.ts";
+import { folderOf, layout, namesOf, type ComponentName } from "./cloud-layout.ts";
 import { pidFileOf } from "./component.ts";
 import { readPidFile } from "./pid-file.ts";
 import { rememberedPorts } from "./ports.ts";
@@ -24,7 +24,7 @@ const PROBE_MS = 5_000;
 /** Looks at every component of the cloud in `dir`, whoever started it. */
 export async function cloudStatus(dir: string): Promise<readonly ComponentStatus[]> {
   const security = securityOf(dir);
-  return Promise.all(componentNames.map((name) => statusOf(dir, name, security)));
+  return Promise.all(namesOf(security).map((name) => statusOf(dir, name, security)));
 }
 
 async function statusOf(

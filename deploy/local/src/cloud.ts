@@ -1,18 +1,18 @@
 import { mkdirSync } from "node:fs";
 import { ConfigError } from "@hybridge/core";
 import { removeAddresses, writeAddresses, type CloudAddresses } from "./addresses.ts";
-import { componentNames, folderOf, layout, type ComponentName } from "./cloud-layout.ts";
+import { componentNames, folderOf, layout, namesOf, type ComponentName } from "./cloud-layout.ts";
 import { cloudStatus, type ComponentStatus } from "./cloud-status.ts";
 import { pidFileOf, type Component } from "./component.ts";
 import { readLocalConfig } from "./config.ts";
-import { prepareHdfs, startDataNode, startNameNode } from "./hdfs.ts";
+import { prepareHdfs, startDataNode, startNameNode, startStandby } from "./hdfs.ts";
 import { startHive } from "./hive.ts";
 import { startKafka } from "./kafka.ts";
 import { reclaim } from "./launch.ts";
 import { choosePorts, isFree } from "./ports.ts";
 import { startRedshift } from "./redshift-endpoint.ts";
 import { startS3 } from "./s3.ts";
-import { openSecurity, securityOf, type CloudSecurity } from "./security.ts";
+import { hiveSecurityOf, openSecurity, securityOf, type CloudSecurity } from "./security.ts";
 import { supervise } from "./supervise.ts";
 
 export interface LocalCloudOptions {
@@ -34,7 +34,9 @@ export interface LocalCloud extends AsyncDisposable {
   /** Undefined for a cloud that is not secured. */
   readonly security: CloudSecurity | undefined;
   /** The processes, for tests that kill them: supervision starts them again. */
-  readonly components: Readonly<Record<ComponentName, Component<unknown>>>;
+  readonly components: Readonly<Record<Exclude<ComponentName, "standby">, Component<unknown>>> & {
+    readonly standby?: Component<unknown>;
+  };
   status(): Promise<readonly ComponentStatus[]>;
 }
 
@@ -54,7 +56,7 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
   }
   if (options.secure !== true) refuseSecured(dir);
   const security = options.secure === true ? openSecurity(dir) : undefined;
-  const ports = options.fixedPorts ? await fixedPorts() : {};
+  const ports = options.fixedPorts ? await fixedPorts(namesOf(security)) : {};
   const stopping = new AbortController();
   const started = new Map<ComponentName, Component<unknown>>();
   const signal = AbortSignal.any([options.signal, stopping.signal]);
@@ -105,10 +107,16 @@ async function startAll(starting: Starting): Promise<CloudAddresses> {
   });
   const kafka = (name: "source" | "target") =>
     begin(starting, name, () => startKafka({ ...place(name), ...secured, name }));
-  const hdfs = await prepareHdfs(place("namenode"));
+  const hdfs = await prepareHdfs({
+    ...place("namenode"),
+    ports: { ...ports.namenode, ...ports.standby },
+    standby: security !== undefined,
+    ...(security === undefined ? {} : { tls: security }),
+  });
   const source = kafka("source");
   const target = kafka("target");
   const nameNode = begin(starting, "namenode", () => startNameNode(hdfs, signal));
+  const standby = security && begin(starting, "standby", () => startStandby(hdfs, signal));
   const dataNode = begin(starting, "datanode", () => startDataNode(hdfs, signal));
   const s3Ports = await choosePorts("s3", folderOf(dir, "s3"), ["http", "https"], ports.s3);
   const s3 = begin(starting, "s3", () => startS3({ ...place("s3"), ports: s3Ports }));
@@ -116,17 +124,22 @@ async function startAll(starting: Starting): Promise<CloudAddresses> {
   const redshift = begin(starting, "redshift", () =>
     startRedshift({ ...place("redshift"), s3Endpoint }),
   );
-  const hive = nameNode.then(({ addresses }) =>
-    begin(starting, "hive", () => startHive({ ...place("hive"), hdfs: addresses })),
+  const hive = nameNode.then(() =>
+    begin(starting, "hive", () =>
+      startHive({
+        ...place("hive"),
+        ...(security === undefined ? {} : { security: hiveSecurityOf(security) }),
+        hdfs: hdfs.addresses,
+      }),
+    ),
   );
-  await Promise.allSettled([source, target, nameNode, dataNode, s3, hive, redshift]);
+  await Promise.allSettled([source, target, nameNode, standby, dataNode, s3, hive, redshift]);
   signal.throwIfAborted();
-  const nameNodeAddresses = (await nameNode).addresses;
   return {
     source: (await source).addresses.bootstrap,
     target: (await target).addresses.bootstrap,
-    webhdfs: nameNodeAddresses.webhdfs,
-    hdfs: nameNodeAddresses.fs,
+    webhdfs: hdfs.addresses.webhdfs,
+    hdfs: hdfs.addresses.fs,
     hive: (await hive).addresses.address,
     s3: (await s3).addresses.endpoint,
     redshift: (await redshift).addresses.endpoint,
@@ -159,7 +172,7 @@ async function stopAll(started: ReadonlyMap<ComponentName, Component<unknown>>):
   };
   const files = async () => {
     await stop("hive");
-    await stop("namenode", "datanode");
+    await stop("namenode", "standby", "datanode");
   };
   await Promise.all([files(), stop("source", "target", "s3", "redshift")]);
 }
@@ -172,11 +185,11 @@ function refuseSecured(dir: string): void {
   );
 }
 
-async function fixedPorts(): Promise<Starting["ports"]> {
+async function fixedPorts(names: readonly ComponentName[]): Promise<Starting["ports"]> {
   const config = readLocalConfig();
   const ports: Starting["ports"] = {};
   const problems: string[] = [];
-  for (const name of componentNames) {
+  for (const name of names) {
     for (const [port, portSetting] of Object.entries(layout[name].fixed)) {
       const number = config[portSetting];
       (ports[name] ??= {})[port] = number;

@@ -27,6 +27,7 @@ export const localSettings = {
   HYBRIDGE_LOCAL_TARGET_PORT: port(29092, "the target Kafka"),
   HYBRIDGE_LOCAL_HDFS_PORT: port(19000, "the NameNode's RPC"),
   HYBRIDGE_LOCAL_WEBHDFS_PORT: port(19870, "WebHDFS"),
+  HYBRIDGE_LOCAL_STANDBY_PORT: port(19871, "WebHDFS of the standby NameNode, in a secured cloud"),
   HYBRIDGE_LOCAL_HIVE_PORT: port(20000, "HiveServer2"),
   HYBRIDGE_LOCAL_S3_PORT: port(29090, "the S3 of the cloud side"),
   HYBRIDGE_LOCAL_REDSHIFT_PORT: port(25439, "the Redshift Data API"),

@@ -1,122 +1,170 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { UnavailableError } from "@hybridge/core";
 import { z } from "zod";
+import { pidFileOf, runToEnd, startComponent, type Component } from "./component.ts";
+import { transitionTo } from "./hadoop-rpc.ts";
 import {
-  pidFileOf,
-  runToEnd,
-  startComponent,
-  type Component,
-  type ComponentOptions,
-} from "./component.ts";
-import { coreSite, writeSite } from "./hadoop-conf.ts";
+  hdfsAddresses,
+  hdfsPorts,
+  ID_PROPERTY,
+  isFormatted,
+  nameNodeIds,
+  writeHdfsConf,
+  type HdfsAddresses,
+  type HdfsOptions,
+  type HdfsPorts,
+} from "./hdfs-site.ts";
 import { javaCommand, javaEnvironment, openedPackages, type JavaProgram } from "./java.ts";
 import { reclaim } from "./launch.ts";
 import { choosePorts } from "./ports.ts";
 import { probeHttp } from "./probes.ts";
 
-type NameNodePort = "rpc" | "http";
-type DataNodePort = "data" | "dataHttp" | "dataIpc";
-type Ports = Record<NameNodePort | DataNodePort, number>;
+export type { HdfsAddresses, HdfsOptions } from "./hdfs-site.ts";
 
-export interface HdfsOptions extends ComponentOptions<NameNodePort | DataNodePort> {
-  /** Where the DataNode keeps blocks; by default in `dir`. A small file system makes a full disk. */
-  readonly dataDir?: string;
-  readonly blockBytes?: number;
-}
-
-export interface HdfsAddresses {
-  /** hdfs://127.0.0.1:PORT */
+/** Of one NameNode. */
+export interface NameNodeAddresses {
   readonly fs: string;
-  /** http://127.0.0.1:PORT, where /webhdfs/v1 is. */
   readonly webhdfs: string;
 }
 
-/** A NameNode and one DataNode. Leaving its scope stops both. */
+/** A NameNode, a standby of it where one was asked for, and one DataNode. Leaving its scope stops all. */
 export interface Hdfs extends AsyncDisposable {
   readonly addresses: HdfsAddresses;
-  readonly nameNode: Component<HdfsAddresses>;
+  readonly nameNode: Component<NameNodeAddresses>;
+  readonly standby: Component<NameNodeAddresses> | undefined;
   readonly dataNode: Component<{ readonly http: string }>;
   health(signal?: AbortSignal): Promise<void>;
+  /** Makes the standby the active one; the other one becomes standby, if it is up. */
+  failOver(signal: AbortSignal): Promise<void>;
   stop(): Promise<void>;
 }
 
 const STOP_MS = 8_000;
+const NAME_NODE = "org.apache.hadoop.hdfs.server.namenode.NameNode";
 
 /** Starts HDFS with one replica; ready when a file can be written through WebHDFS. */
 export async function startHdfs(options: HdfsOptions): Promise<Hdfs> {
   const setup = await prepareHdfs(options);
-  const nameNode = startNameNode(setup, options.signal);
-  // The DataNode looks for its NameNode by itself, so both can start at once.
-  const dataNode = startDataNode(setup, options.signal);
-  const [first, second] = await Promise.allSettled([nameNode, dataNode]);
-  if (first.status === "rejected" || second.status === "rejected") {
-    if (first.status === "fulfilled") await first.value.stop();
-    if (second.status === "fulfilled") await second.value.stop();
-    throw first.status === "rejected" ? first.reason : (second as PromiseRejectedResult).reason;
-  }
+  const { signal } = options;
+  const nameNode = startNameNode(setup, signal);
+  // The DataNode looks for its NameNodes by itself, so all can start at once.
+  const dataNode = startDataNode(setup, signal);
+  const standby = options.standby === true ? startStandby(setup, signal) : undefined;
+  const starting = [nameNode, dataNode, ...(standby === undefined ? [] : [standby])];
   const stop = async () => {
-    await Promise.all([second.value.stop(), first.value.stop()]);
+    const results = await Promise.allSettled<Component<unknown>>(starting);
+    const started = results.filter((result) => result.status === "fulfilled");
+    await Promise.all(started.map(({ value }) => value.stop()));
   };
-  return {
-    addresses: first.value.addresses,
-    nameNode: first.value,
-    dataNode: second.value,
-    async health(signal) {
-      await Promise.all([first.value.health(signal), second.value.health(signal)]);
-    },
-    stop,
-    [Symbol.asyncDispose]: stop,
-  };
+  try {
+    const [first, second, third] = await Promise.all([nameNode, dataNode, standby]);
+    return {
+      addresses: setup.addresses,
+      nameNode: first,
+      standby: third,
+      dataNode: second,
+      async health(healthSignal) {
+        await Promise.all([first, second, third].map((each) => each?.health(healthSignal)));
+      },
+      failOver: (failSignal) => failOver(setup, failSignal),
+      stop,
+      [Symbol.asyncDispose]: stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
 }
 
-/** Everything that both processes of HDFS need. */
+/** Everything that the processes of HDFS need. */
 export interface HdfsSetup {
-  readonly dir: string;
-  readonly ports: Ports;
+  readonly options: HdfsOptions;
+  readonly ports: HdfsPorts;
   readonly conf: string;
-  readonly heapMb: number;
+  readonly addresses: HdfsAddresses;
+  /** Resolves when the folders of the NameNodes are there. */
+  readonly format: (signal: AbortSignal | undefined) => Promise<void>;
 }
 
 /** Chooses the ports and writes the configuration. */
 export async function prepareHdfs(options: HdfsOptions): Promise<HdfsSetup> {
   const { dir } = options;
-  for (const name of ["namenode", "datanode"]) await reclaim(pidFileOf(dir, name), name, STOP_MS);
-  const names = ["rpc", "http", "data", "dataHttp", "dataIpc"] as const;
-  const ports = await choosePorts("hdfs", dir, names, options.ports);
+  for (const name of ["namenode", "standby", "datanode"]) {
+    await reclaim(pidFileOf(dir, name), name, STOP_MS);
+  }
+  const ports = await choosePorts("hdfs", dir, hdfsPorts, options.ports);
   const conf = join(dir, "conf");
-  // Both web servers want their folder on the classpath, even an empty one.
-  for (const name of ["hdfs", "datanode"])
-    mkdirSync(join(conf, "webapps", name), { recursive: true });
-  writeFileSync(join(conf, "log4j.properties"), LOGGING);
-  writeSite(conf, "core-site.xml", coreSite(`hdfs://127.0.0.1:${ports.rpc}`));
-  writeSite(conf, "hdfs-site.xml", hdfsSite(options, ports));
-  return { dir, ports, conf, heapMb: options.heapMb ?? 192 };
+  writeHdfsConf(conf, options, ports);
+  let formatting: Promise<void> | undefined;
+  const setup: HdfsSetup = {
+    options,
+    ports,
+    conf,
+    addresses: hdfsAddresses(options, ports),
+    format: (signal) => (formatting ??= format(setup, signal)),
+  };
+  return setup;
+}
+
+async function format(setup: HdfsSetup, signal: AbortSignal | undefined): Promise<void> {
+  const { dir } = setup.options;
+  const names = join(dir, "name");
+  if (!isFormatted(names)) {
+    rmSync(names, { recursive: true, force: true });
+    rmSync(join(dir, "shared-edits"), { recursive: true, force: true });
+    rmSync(join(dir, "name-standby"), { recursive: true, force: true });
+    const program = { ...programOf(setup, NAME_NODE, "namenode"), name: "format" };
+    const command = javaCommand({ ...program, args: ["-format", "-nonInteractive"] });
+    const limits = { startMs: 60_000, stopMs: STOP_MS };
+    await runToEnd({ dir, name: "format", env: javaEnvironment(), ...limits, ...command }, signal);
+    // What -bootstrapStandby does, while nothing has happened yet.
+    if (setup.options.standby === true) {
+      cpSync(names, join(dir, "name-standby"), { recursive: true });
+    }
+  }
 }
 
 /** Starts the NameNode, formatting a new folder first; ready when it is out of safe mode. */
 export async function startNameNode(
   setup: HdfsSetup,
   signal?: AbortSignal,
-): Promise<Component<HdfsAddresses>> {
-  const webhdfs = `http://127.0.0.1:${setup.ports.http}`;
-  const main = "org.apache.hadoop.hdfs.server.namenode.NameNode";
-  const common = { dir: setup.dir, env: javaEnvironment(), stopMs: STOP_MS };
-  const names = join(setup.dir, "name");
-  const formatted = join(names, "current", "VERSION");
-  if (!existsSync(formatted)) {
-    rmSync(names, { recursive: true, force: true });
-    const format = { ...program(setup, main, "namenode"), args: ["-format", "-nonInteractive"] };
-    const command = javaCommand({ ...format, name: "format" });
-    await runToEnd({ ...common, ...command, name: "format", startMs: 60_000 }, signal);
-  }
+): Promise<Component<NameNodeAddresses>> {
+  const { options, ports } = setup;
+  const secured = { caFile: setup.addresses.caFile };
+  const probe =
+    options.standby === true ? activeProbe(ports, secured) : nameNodeProbe(ports, secured);
+  return await startNode(setup, "namenode", probe, signal);
+}
+
+/** Starts the second NameNode; ready when it answers, whichever of both is active. */
+export async function startStandby(
+  setup: HdfsSetup,
+  signal?: AbortSignal,
+): Promise<Component<NameNodeAddresses>> {
+  const probe = standbyProbe(setup.ports, { caFile: setup.addresses.caFile });
+  return await startNode(setup, "standby", probe, signal);
+}
+
+async function startNode(
+  setup: HdfsSetup,
+  name: "namenode" | "standby",
+  probe: Probe,
+  signal: AbortSignal | undefined,
+): Promise<Component<NameNodeAddresses>> {
+  await setup.format(signal);
+  const { ports, addresses } = setup;
+  const [rpc, http] =
+    name === "namenode" ? [ports.rpc, ports.http] : [ports.standbyRpc, ports.standbyHttp];
   return startComponent(
     {
-      ...common,
-      name: "namenode",
-      addresses: { fs: `hdfs://127.0.0.1:${setup.ports.rpc}`, webhdfs },
-      ...javaCommand(program(setup, main, "namenode")),
-      probe: nameNodeProbe(setup.ports),
+      dir: setup.options.dir,
+      env: javaEnvironment(),
+      stopMs: STOP_MS,
+      name,
+      addresses: { fs: `hdfs://127.0.0.1:${rpc}`, webhdfs: urlOf(http, addresses.caFile) },
+      ...javaCommand(programOf(setup, NAME_NODE, name)),
+      probe,
       startMs: 90_000,
     },
     signal,
@@ -128,91 +176,142 @@ export async function startDataNode(
   setup: HdfsSetup,
   signal?: AbortSignal,
 ): Promise<Component<{ readonly http: string }>> {
-  const http = `http://127.0.0.1:${setup.ports.dataHttp}`;
+  const { options, ports } = setup;
+  const { caFile } = setup.addresses;
   const main = "org.apache.hadoop.hdfs.server.datanode.DataNode";
   return startComponent(
     {
-      dir: setup.dir,
+      dir: options.dir,
       env: javaEnvironment(),
       stopMs: STOP_MS,
       name: "datanode",
-      addresses: { http },
-      ...javaCommand(program(setup, main, "datanode")),
-      probe: dataNodeProbe(setup.ports),
+      addresses: { http: urlOf(ports.dataHttp, caFile) },
+      ...javaCommand(programOf(setup, main, "datanode")),
+      probe: dataNodeProbe(ports, { caFile }),
       startMs: 90_000,
     },
     signal,
   );
 }
 
-function program(setup: HdfsSetup, main: string, name: string): JavaProgram {
+async function failOver({ options, ports, addresses }: HdfsSetup, signal: AbortSignal) {
+  if (options.standby !== true) throw new RangeError("this HDFS has no standby");
+  if ((await stateOf(ports.http, addresses.caFile, signal)) === "active") {
+    await transitionTo("Standby", ports.rpc, signal);
+  }
+  await transitionTo("Active", ports.standbyRpc, signal);
+}
+
+function programOf(setup: HdfsSetup, main: string, name: string): JavaProgram {
+  const { dir, heapMb = 192, jvm = [] } = setup.options;
+  const id = name === "standby" ? nameNodeIds.standby : nameNodeIds.namenode;
   return {
     name,
     component: "hdfs",
     before: [setup.conf],
-    heapMb: setup.heapMb,
-    tmpDir: join(setup.dir, "tmp"),
-    options: [...openedPackages],
+    heapMb,
+    tmpDir: join(dir, "tmp"),
+    options: [...openedPackages, `-D${ID_PROPERTY}=${id}`, ...jvm],
     main,
   };
 }
 
-function hdfsSite(options: HdfsOptions, ports: Ports): Record<string, string> {
-  const at = (port: number) => `127.0.0.1:${port}`;
-  const data = options.dataDir ?? join(options.dir, "data");
-  return {
-    "dfs.replication": "1",
-    "dfs.namenode.name.dir": `file://${join(options.dir, "name")}`,
-    "dfs.datanode.data.dir": `file://${data}`,
-    "dfs.namenode.rpc-address": at(ports.rpc),
-    "dfs.namenode.http-address": at(ports.http),
-    "dfs.datanode.address": at(ports.data),
-    "dfs.datanode.http.address": at(ports.dataHttp),
-    "dfs.datanode.ipc.address": at(ports.dataIpc),
-    "dfs.datanode.hostname": "127.0.0.1",
-    "dfs.namenode.datanode.registration.ip-hostname-check": "false",
-    "dfs.blocksize": String(options.blockBytes ?? 128 * 1024 * 1024),
-    "dfs.namenode.fs-limits.min-block-size": "65536",
-    "dfs.namenode.safemode.extension": "0",
-    // With these a DataNode that comes back is in use within a second or two.
-    "dfs.heartbeat.interval": "1",
-    "dfs.namenode.heartbeat.recheck-interval": "5000",
-    "dfs.client.block.write.replace-datanode-on-failure.policy": "NEVER",
-    // Closing a file waits for the block report: the default first wait makes every WebHDFS CREATE
-    // take 430 ms instead of 30.
-    "dfs.client.block.write.locateFollowingBlock.initial.delay.ms": "20",
-    "dfs.namenode.stale.datanode.interval": "10000",
-    "dfs.block.scanner.volume.bytes.per.second": "0",
-    "dfs.namenode.handler.count": "8",
-    "dfs.datanode.handler.count": "4",
-  };
+type Probe = (signal: AbortSignal) => Promise<void>;
+
+/** What an https WebHDFS is trusted by. */
+interface Trusts {
+  readonly caFile?: string | undefined;
 }
 
-const nameNodeInfo = z.object({
-  beans: z.array(z.object({ Safemode: z.string(), LiveNodes: z.string() })),
-});
+function urlOf(port: number, caFile: string | undefined): string {
+  return `${caFile === undefined ? "http" : "https"}://127.0.0.1:${port}`;
+}
 
-async function readNameNodeInfo(webhdfs: string, signal: AbortSignal) {
-  const query = "qry=Hadoop:service=NameNode,name=NameNodeInfo";
-  const body = await probeHttp(`${webhdfs}/jmx?${query}`, signal);
-  const info = nameNodeInfo.parse(JSON.parse(body)).beans[0];
-  if (info === undefined) throw new UnavailableError(`the NameNode ${webhdfs} is starting`);
-  return info;
+const nameNodeInfo = z.object({ Safemode: z.string(), LiveNodes: z.string() });
+const nameNodeStatus = z.object({ State: z.string() });
+
+/** The only bean of a NameNode with a name. */
+async function readBean<T>(
+  schema: z.ZodType<T>,
+  name: string,
+  { port, caFile }: Trusts & { port: number },
+  signal: AbortSignal,
+): Promise<T> {
+  const url = urlOf(port, caFile);
+  const body = await probeHttp(
+    `${url}/jmx?qry=Hadoop:service=NameNode,name=${name}`,
+    signal,
+    caFile,
+  );
+  const { beans } = z.object({ beans: z.array(schema) }).parse(JSON.parse(body));
+  if (beans[0] === undefined) throw new UnavailableError(`the NameNode ${url} is starting`);
+  return beans[0];
 }
 
 /** Healthy when the NameNode is out of safe mode. */
-export function nameNodeProbe(ports: { http: number }) {
-  return async (signal: AbortSignal): Promise<void> => {
-    const { Safemode } = await readNameNodeInfo(`http://127.0.0.1:${ports.http}`, signal);
+export function nameNodeProbe(ports: { http: number }, { caFile }: Trusts = {}): Probe {
+  return async (signal) => {
+    const at = { port: ports.http, caFile };
+    const { Safemode } = await readBean(nameNodeInfo, "NameNodeInfo", at, signal);
     if (Safemode !== "") throw new UnavailableError(`the NameNode is in safe mode: ${Safemode}`);
   };
 }
 
+/** "active" or "standby"; undefined for one that does not answer. */
+async function stateOf(port: number, caFile: string | undefined, signal: AbortSignal) {
+  try {
+    return (await readBean(nameNodeStatus, "NameNodeStatus", { port, caFile }, signal)).State;
+  } catch {
+    signal.throwIfAborted();
+    return undefined;
+  }
+}
+
+/**
+ * NameNodes of a pair start as standbys. Nobody elects here: the first one is made active wherever
+ * the second one is not, before its health is looked at.
+ */
+export function activeProbe(
+  ports: Pick<HdfsPorts, "http" | "rpc" | "standbyHttp">,
+  trusts: Trusts = {},
+): Probe {
+  const probe = nameNodeProbe(ports, trusts);
+  return async (signal) => {
+    const { caFile } = trusts;
+    const at = { port: ports.http, caFile };
+    const { State } = await readBean(nameNodeStatus, "NameNodeStatus", at, signal);
+    if (State === "standby") {
+      if ((await stateOf(ports.standbyHttp, caFile, signal)) === "active") return;
+      await transitionTo("Active", ports.rpc, signal);
+    }
+    await probe(signal);
+  };
+}
+
+/** Healthy when it knows its state. */
+export function standbyProbe(
+  { standbyHttp }: Pick<HdfsPorts, "standbyHttp">,
+  { caFile }: Trusts = {},
+): Probe {
+  return async (signal) => {
+    const at = { port: standbyHttp, caFile };
+    const { State } = await readBean(nameNodeStatus, "NameNodeStatus", at, signal);
+    if (State !== "standby" && State !== "active") {
+      throw new UnavailableError(`the second NameNode is ${State}`);
+    }
+  };
+}
+
 /** Healthy when the DataNode answers and the NameNode counts it as alive. */
-export function dataNodeProbe(ports: { http: number; data: number; dataHttp: number }) {
-  return async (signal: AbortSignal): Promise<void> => {
-    await probeHttp(`http://127.0.0.1:${ports.dataHttp}/jmx?qry=java.lang:type=Runtime`, signal);
-    const { LiveNodes } = await readNameNodeInfo(`http://127.0.0.1:${ports.http}`, signal);
+export function dataNodeProbe(
+  ports: Pick<HdfsPorts, "http" | "data" | "dataHttp">,
+  { caFile }: Trusts = {},
+): Probe {
+  return async (signal) => {
+    const runtime = `${urlOf(ports.dataHttp, caFile)}/jmx?qry=java.lang:type=Runtime`;
+    await probeHttp(runtime, signal, caFile);
+    const at = { port: ports.http, caFile };
+    const { LiveNodes } = await readBean(nameNodeInfo, "NameNodeInfo", at, signal);
     const live = Object.values(liveNodes.parse(JSON.parse(LiveNodes)));
     if (!live.some((node) => node.xferaddr === `127.0.0.1:${ports.data}`)) {
       throw new UnavailableError("the NameNode does not know the DataNode yet");
@@ -221,12 +320,3 @@ export function dataNodeProbe(ports: { http: number; data: number; dataHttp: num
 }
 
 const liveNodes = z.record(z.string(), z.object({ xferaddr: z.string() }));
-
-const LOGGING = `log4j.rootLogger=WARN, console
-log4j.appender.console=org.apache.log4j.ConsoleAppender
-log4j.appender.console.target=System.err
-log4j.appender.console.layout=org.apache.log4j.PatternLayout
-log4j.appender.console.layout.ConversionPattern=%d{ISO8601} %p %m (%c{1})%n
-# Says on every start that there is no native library.
-log4j.logger.org.apache.hadoop.util.NativeCodeLoader=ERROR
-`;

@@ -5,20 +5,25 @@ import { pidFileOf, startComponent, type Component, type ComponentOptions } from
 import { coreSite, hadoopUser, writeSite } from "./hadoop-conf.ts";
 import type { HdfsAddresses } from "./hdfs.ts";
 import { javaCommand, javaEnvironment, openedPackages } from "./java.ts";
+import { preparePasswordCheck, securedHive, type HiveSecurity } from "./hive-security.ts";
 import { reclaim } from "./launch.ts";
 import { choosePorts } from "./ports.ts";
-import { probeHive } from "./probes.ts";
+import { httpCall, probeHive, probeHiveWithoutSasl } from "./probes.ts";
 
-export interface HiveOptions extends ComponentOptions<"thrift"> {
+export interface HiveOptions extends ComponentOptions<"thrift" | "http"> {
   readonly hdfs: HdfsAddresses;
   /** Properties of hive-site.xml beside and above those of the local cloud. */
   readonly site?: Readonly<Record<string, string>>;
   /** Further options of the JVM, such as those of its flight recorder. */
   readonly jvm?: readonly string[];
+  /** With it: TLS and a password. Without it, SASL PLAIN lets in any user. */
+  readonly security?: HiveSecurity;
+  /** Thrift over HTTP, at /cliservice, beside the binary one. */
+  readonly overHttp?: boolean;
 }
 
-/** `address` is host:port of the Thrift service (binary, SASL PLAIN, any user). */
-export type Hive = Component<{ readonly address: string }>;
+/** host:port of the binary Thrift service, and of that over HTTP. */
+export type Hive = Component<{ readonly address: string; readonly http: string }>;
 
 const STOP_MS = 10_000;
 
@@ -27,27 +32,32 @@ const STOP_MS = 10_000;
  * JVM, on a running HDFS. Ready when it accepts log-ins.
  */
 export async function startHive(options: HiveOptions): Promise<Hive> {
-  const { dir, signal } = options;
+  const { dir, signal, security } = options;
   await reclaim(pidFileOf(dir, "hive"), "hive", STOP_MS);
-  const ports = await choosePorts("hive", dir, ["thrift"], options.ports);
+  const ports = await choosePorts("hive", dir, ["thrift", "http"], options.ports);
   const conf = join(dir, "conf");
   mkdirSync(conf, { recursive: true });
   writeSite(conf, "core-site.xml", coreSite(options.hdfs.fs));
+  writeSite(conf, "hdfs-site.xml", options.hdfs.client);
   writeSite(conf, "hive-site.xml", {
     ...hiveSite(dir, ports.thrift),
+    ...(options.overHttp === true ? overHttp(ports.http) : {}),
+    ...(security === undefined ? {} : securedHive(security)),
     ...options.site,
   });
   writeFileSync(join(conf, "hive-log4j2.properties"), LOGGING);
-  await makeFolders(options.hdfs.webhdfs, signal);
+  const check =
+    security === undefined ? undefined : await preparePasswordCheck(dir, security, signal);
+  await makeFolders(options.hdfs, signal);
   return startComponent(
     {
       name: "hive",
       dir,
-      addresses: { address: `127.0.0.1:${ports.thrift}` },
+      addresses: { address: `127.0.0.1:${ports.thrift}`, http: `127.0.0.1:${ports.http}` },
       ...javaCommand({
         name: "hive",
         component: "hive",
-        before: [conf],
+        before: [conf, ...(check === undefined ? [] : [check.classes])],
         main: "org.apache.hive.service.server.HiveServer2",
         heapMb: options.heapMb ?? 768,
         tmpDir: join(dir, "tmp"),
@@ -55,11 +65,15 @@ export async function startHive(options: HiveOptions): Promise<Hive> {
           ...openedPackages,
           `-Dlog4j.configurationFile=file://${join(conf, "hive-log4j2.properties")}`,
           `-Dderby.stream.error.file=${join(dir, "derby.log")}`,
+          ...(check?.options ?? []),
           ...(options.jvm ?? []),
         ],
       }),
       env: javaEnvironment(),
-      probe: (probeSignal) => probeHive(ports.thrift, probeSignal),
+      probe: (probeSignal) =>
+        options.site?.["hive.server2.authentication"] === "NOSASL"
+          ? probeHiveWithoutSasl(ports.thrift, probeSignal)
+          : probeHive(ports.thrift, probeSignal, security),
       startMs: 180_000,
       stopMs: STOP_MS,
     },
@@ -68,33 +82,54 @@ export async function startHive(options: HiveOptions): Promise<Hive> {
 }
 
 /** HiveServer2 does not make the folders that it needs on HDFS. */
-async function makeFolders(webhdfs: string, signal: AbortSignal | undefined): Promise<void> {
+async function makeFolders(hdfs: HdfsAddresses, signal: AbortSignal | undefined): Promise<void> {
   const user = hadoopUser();
+  const urls = hdfs.webhdfs.split(",");
   const folders = ["/tmp", "/tmp/hive", "/user", `/user/${user}`, "/user/hive/warehouse"];
+  let tries = 0;
   for (const folder of folders) {
-    await retry(() => makeFolder(`${webhdfs}/webhdfs/v1${folder}`, user, signal), {
+    const make = () => {
+      // The active NameNode may be any of them.
+      const url = urls[tries++ % urls.length] ?? "";
+      return makeFolder(`${url}/webhdfs/v1${folder}`, user, hdfs.caFile, signal);
+    };
+    await retry(make, {
       signal: signal ?? new AbortController().signal,
       tries: 60,
       maxMs: 1_000,
     });
+    tries -= 1;
   }
 }
 
-async function makeFolder(url: string, user: string, signal: AbortSignal | undefined) {
+async function makeFolder(
+  url: string,
+  user: string,
+  caFile: string | undefined,
+  signal: AbortSignal | undefined,
+) {
   const query = `user.name=${encodeURIComponent(user)}&permission=1777`;
   for (const op of ["MKDIRS", "SETPERMISSION"]) {
     const limit = AbortSignal.timeout(20_000);
-    const request = { method: "PUT", signal: signal ? AbortSignal.any([signal, limit]) : limit };
-    const response = await fetch(`${url}?op=${op}&${query}`, request).catch((cause: unknown) => {
+    const either = signal ? AbortSignal.any([signal, limit]) : limit;
+    const call = httpCall("PUT", `${url}?op=${op}&${query}`, either, caFile);
+    const { status, body } = await call.catch((cause: unknown) => {
       signal?.throwIfAborted();
       // A time-out too: on a busy machine a NameNode may take its time.
       throw new UnavailableError(`PUT ${url} (${op}) got no answer`, { cause });
     });
-    const body = await response.text();
-    if (response.status !== 200 || body.includes("false")) {
-      throw new UnavailableError(`PUT ${url} (${op}) answers ${response.status}: ${body}`);
+    if (status !== 200 || body.includes("false")) {
+      throw new UnavailableError(`PUT ${url} (${op}) answers ${status}: ${body}`);
     }
   }
+}
+
+function overHttp(port: number): Record<string, string> {
+  return {
+    "hive.server2.transport.mode": "all",
+    "hive.server2.thrift.http.port": String(port),
+    "hive.server2.thrift.http.path": "cliservice",
+  };
 }
 
 function hiveSite(dir: string, port: number): Record<string, string> {

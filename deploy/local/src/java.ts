@@ -73,13 +73,16 @@ export function javaEnvironment(): Record<string, string> {
   return { ...componentEnvironment(), MALLOC_ARENA_MAX: "2" };
 }
 
-// In the order of their names, so that a class that two jars hold is always the same one.
+/**
+ * In the order of their names, so that a class that two jars hold is always the same one; the
+ * runner of Jetty, which holds a whole Jetty of an older version, comes last.
+ */
 function jars(component: JavaComponent): string[] {
   const dir = jarDir(component);
-  return readdirSync(dir)
-    .filter((file) => file.endsWith(".jar"))
-    .sort()
-    .map((file) => join(dir, file));
+  const files = readdirSync(dir).filter((file) => file.endsWith(".jar"));
+  const isLast = (file: string) => Number(file.startsWith("jetty-runner"));
+  files.sort((a, b) => isLast(a) - isLast(b) || (a < b ? -1 : 1));
+  return files.map((file) => join(dir, file));
 }
 
 /**

@@ -1,7 +1,11 @@
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { request as httpRequest, type IncomingMessage } from "node:http";
+import { request as httpsRequest } from "node:https";
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { UnavailableError } from "@hybridge/core";
+import type { HiveSecurity } from "./hive-security.ts";
 import type { CloudSecurity } from "./security.ts";
 
 /**
@@ -61,14 +65,21 @@ function kafkaString(text: string): Buffer {
 
 /**
  * Opens a SASL PLAIN exchange as a client of HiveServer2 does and wants COMPLETE (5): the server
- * answers it only after its metastore and session manager are up.
+ * answers it only after its metastore and session manager are up. Where it is secured, the first
+ * of its users logs in.
  * @see https://thrift.apache.org/docs/sasl.html (status byte, length, payload)
  */
-export async function probeHive(port: number, signal: AbortSignal): Promise<void> {
+export async function probeHive(
+  port: number,
+  signal: AbortSignal,
+  security?: Pick<HiveSecurity, "caFile" | "users">,
+): Promise<void> {
+  const [[user, password] = ["hybridge", "hybridge"]] = Object.entries(security?.users ?? {});
   const mechanism = Buffer.from("PLAIN");
-  const credentials = Buffer.from("\0hybridge\0hybridge");
+  const credentials = Buffer.from(`\0${user}\0${password}`);
   const request = Buffer.concat([saslMessage(1, mechanism), saslMessage(2, credentials)]);
-  const [answer] = await exchange({ port }, [request], signal, (data) =>
+  const to = { port, ...(security === undefined ? {} : { caFile: security.caFile }) };
+  const [answer] = await exchange(to, [request], signal, (data) =>
     data.length >= 5 ? 5 + data.readUInt32BE(1) : undefined,
   );
   const status = answer?.[0];
@@ -77,14 +88,45 @@ export async function probeHive(port: number, signal: AbortSignal): Promise<void
   }
 }
 
+/**
+ * Calls a method that no Thrift server has: one without SASL answers that it does not know it.
+ * @see https://github.com/apache/thrift/blob/master/doc/specs/thrift-binary-protocol.md
+ */
+export async function probeHiveWithoutSasl(port: number, signal: AbortSignal): Promise<void> {
+  const name = Buffer.from("probe");
+  const call = Buffer.alloc(8 + name.length + 5);
+  call.writeUInt32BE(0x8001_0001, 0); // version 1, CALL
+  call.writeUInt32BE(name.length, 4);
+  name.copy(call, 8);
+  await exchange({ port }, [call], signal, (data) => (data.length >= 4 ? 4 : undefined));
+}
+
 /** GET; any 2xx is healthy. Returns the body. */
-export async function probeHttp(url: string, signal: AbortSignal): Promise<string> {
-  const response = await fetch(url, { signal, redirect: "manual" });
-  const body = await response.text();
-  if (!response.ok) {
-    throw new UnavailableError(`GET ${url} answers ${response.status}: ${body.slice(0, 200)}`);
-  }
-  return body;
+export async function probeHttp(
+  url: string,
+  signal: AbortSignal,
+  caFile?: string,
+): Promise<string> {
+  const { status, body } = await httpCall("GET", url, signal, caFile);
+  if (status >= 200 && status < 300) return body;
+  throw new UnavailableError(`GET ${url} answers ${status}: ${body.slice(0, 200)}`);
+}
+
+/** One request by HTTP or HTTPS; redirects are not followed. */
+export async function httpCall(
+  method: "GET" | "PUT",
+  url: string,
+  signal: AbortSignal,
+  caFile?: string,
+): Promise<{ readonly status: number; readonly body: string }> {
+  const tls = caFile === undefined ? {} : { ca: readFileSync(caFile) };
+  const start = url.startsWith("https:") ? httpsRequest : httpRequest;
+  // No agent: a kept connection would outlive the server that is stopped next.
+  const outgoing = start(url, { method, signal, agent: false, ...tls }).end();
+  const [response] = (await once(outgoing, "response", { signal })) as [IncomingMessage];
+  let body = "";
+  for await (const chunk of response.setEncoding("utf8") as AsyncIterable<string>) body += chunk;
+  return { status: response.statusCode ?? 0, body };
 }
 
 function saslMessage(status: number, payload: Buffer): Buffer {
@@ -95,7 +137,7 @@ function saslMessage(status: number, payload: Buffer): Buffer {
 }
 
 /** Sends requests, each when the one before is answered; `frameLength` says how long an answer is, once that is known. */
-async function exchange(
+export async function exchange(
   to: { readonly port: number; readonly caFile?: string },
   requests: readonly Buffer[],
   signal: AbortSignal,

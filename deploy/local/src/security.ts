@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ConfigError } from "@hybridge/core";
 import { openCertificateAuthority, type IssuedCertificate } from "./certificates.ts";
+import type { HiveSecurity } from "./hive-security.ts";
 
 /** Those who log in: the components' own user and the services, each by its own name. */
 export const cloudUsers = [
@@ -66,6 +67,13 @@ export function openSecurity(dir: string): CloudSecurity {
 /** What secures the cloud in `dir`; undefined for one that is not secured. */
 export function securityOf(dir: string): CloudSecurity | undefined {
   return existsSync(join(dir, FOLDER)) ? openSecurity(dir) : undefined;
+}
+
+/** The users of HiveServer2, of which the first one is the probe's. */
+export function hiveSecurityOf({ caFile, certificate, password }: CloudSecurity): HiveSecurity {
+  const names = ["admin", "warehouse-internal", "query-gateway"] as const;
+  const users = Object.fromEntries(names.map((name) => [name, password(name)]));
+  return { caFile, certificate, users };
 }
 
 function makeOnce(file: string, make: () => string): string {

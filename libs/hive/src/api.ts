@@ -43,7 +43,7 @@ export interface HiveOptions extends HiveAddress {
   readonly tls?: HiveTls | (() => HiveTls);
   /** Database that names without one belong to. Default: default. */
   readonly database?: string;
-  /** Hive settings of every session, such as hive.fetch.task.conversion. */
+  /** Hive settings of every session. Default: hive.local.time.zone=UTC, where the server allows it. */
   readonly settings?: Readonly<Record<string, string>>;
   /** Sessions at the same time; further statements wait. Default: 8. */
   readonly sessionsMax?: number;

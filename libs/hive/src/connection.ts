@@ -134,6 +134,7 @@ function connectionOver(
   const calls = new Map<number, OpenCall>();
   const endListeners: (() => void)[] = [];
   let sequence = 0;
+  let answered = false;
   let ended: HybridgeError | undefined;
 
   function end(error: HybridgeError): void {
@@ -166,6 +167,7 @@ function connectionOver(
     }
     calls.delete(message.sequence);
     clearTimeout(call.timer);
+    answered = true;
     try {
       call.resolve(resultOf(message, address));
     } catch (error) {
@@ -177,7 +179,11 @@ function connectionOver(
   socket.on("error", (cause) =>
     end(new UnavailableError(`lost HiveServer2 at ${address}`, { cause })),
   );
-  socket.on("close", () => end(new UnavailableError(`HiveServer2 at ${address} hung up`)));
+  socket.on("close", () => {
+    // What a server does that wants a log-in, or TLS, and gets neither.
+    const hint = answered ? "" : "; check HYBRIDGE_HIVE_AUTH, HYBRIDGE_HIVE_TLS and _TRANSPORT";
+    end(new UnavailableError(`HiveServer2 at ${address} hung up${hint}`));
+  });
   socket.resume();
   return {
     at,

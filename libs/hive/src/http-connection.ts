@@ -170,8 +170,9 @@ async function refusal(
   const words = text.replaceAll(/<[^>]*>|[^\x20-\x7e]/g, " ").replaceAll(/\s+/g, " ");
   const what = `${url.href} answers ${method} with HTTP ${status} ${words.trim().slice(0, TEXT_MAX)}`;
   if (status === 401 || status === 403) {
-    const wanted = headers["www-authenticate"] ?? "nothing that it names";
-    return new HiveLoginError(`${what}. Check the user and the password; it wants ${wanted}`);
+    const wanted = headers["www-authenticate"];
+    const hint = wanted === undefined ? "" : `; it wants ${wanted}`;
+    return new HiveLoginError(`${what}. Check the user and the password${hint}`);
   }
   if (status >= 500 || status === 408 || status === 429) return new UnavailableError(what);
   return new HiveProtocolError(`${what}. ${HINT}`);

@@ -88,7 +88,15 @@ function refused(text: string): HiveLoginError {
   );
 }
 
+/** @see RFC 8446, 5.1: the type of a record that says why TLS fails */
+const TLS_ALERT = 21;
+
 function notSasl(bytes: Buffer): HiveProtocolError {
+  if (bytes[0] === TLS_ALERT) {
+    return new HiveProtocolError(
+      "the server wants TLS: set HYBRIDGE_HIVE_TLS, and HYBRIDGE_HIVE_TLS_CA_FILE for an authority of your own",
+    );
+  }
   const start = JSON.stringify(bytes.subarray(0, 60).toString());
   return new HiveProtocolError(
     `the answer to the log-in is not SASL, it begins with ${start}. Is this the binary Thrift ` +

@@ -1,6 +1,7 @@
-import { retryOf, UnavailableError } from "@hybridge/core";
+import { causes, retryOf, UnavailableError, type HybridgeEvent } from "@hybridge/core";
 import type { HiveAddress, HiveOptions, HiveTimeouts } from "./api.ts";
 import { connect, type Connection } from "./connection.ts";
+import { HiveStatementError } from "./errors.ts";
 import { addressesOf, addressText } from "./server.ts";
 import { closeSession, openSession, type SessionHandle } from "./service.ts";
 
@@ -61,11 +62,35 @@ function limitPlaces(most: number): Places {
   };
 }
 
+/** What "now", and conversions from and to seconds, mean; else it is the zone of the server's JVM. */
+const TIME_ZONE = "hive.local.time.zone";
+
+/** SQL-standard authorization lets a session change only the settings of its list. */
+function isZoneRefused(error: unknown): boolean {
+  return [...causes(error)].some(
+    (cause) =>
+      cause instanceof HiveStatementError && cause.message.includes(`Cannot modify ${TIME_ZONE}`),
+  );
+}
+
+function zoneRefused(address: string, error: unknown): HybridgeEvent {
+  return {
+    name: "hive.zone_refused",
+    level: "warn",
+    message:
+      `HiveServer2 at ${address} does not let sessions set ${TIME_ZONE}: functions of the current ` +
+      "time work in the server's zone. Append it to hive.security.authorization.sqlstd.confwhitelist.append",
+    fields: { address },
+    error,
+  };
+}
+
 /** Opens sessions on the server that answered last; when it is away, on the next one of the list. */
 function sessionStarter(options: HiveOptions, timeouts: HiveTimeouts, open: Set<Connection>) {
   const addresses = addressesOf(options);
   /** Counts on when a server is away; the place in the list is its remainder. */
   let current = 0;
+  let setsZone = options.settings?.[TIME_ZONE] === undefined;
 
   return async function start(signal: AbortSignal): Promise<Session> {
     const failures: unknown[] = [];
@@ -88,6 +113,21 @@ function sessionStarter(options: HiveOptions, timeouts: HiveTimeouts, open: Set<
     );
   };
 
+  /** In UTC, where the server lets a session choose it. */
+  async function openIn(connection: Connection): Promise<SessionHandle> {
+    const { answerMs } = timeouts;
+    if (!setsZone) return await openSession(connection, options, answerMs);
+    const settings = { ...options.settings, [TIME_ZONE]: "UTC" };
+    try {
+      return await openSession(connection, { ...options, settings }, answerMs);
+    } catch (error) {
+      if (!isZoneRefused(error)) throw error;
+      setsZone = false;
+      options.emit?.(zoneRefused(addressText(connection.at), error));
+      return await openSession(connection, options, answerMs);
+    }
+  }
+
   async function startAt(at: HiveAddress, signal: AbortSignal): Promise<Session> {
     const connection = await connect(options, at, timeouts.connectMs, signal);
     open.add(connection);
@@ -95,7 +135,7 @@ function sessionStarter(options: HiveOptions, timeouts: HiveTimeouts, open: Set<
     const abort = () => connection.destroy();
     signal.addEventListener("abort", abort, { once: true });
     try {
-      const handle = await openSession(connection, options, timeouts.answerMs);
+      const handle = await openIn(connection);
       return { connection, handle, reused: false };
     } catch (error) {
       connection.destroy();

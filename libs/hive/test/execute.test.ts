@@ -161,6 +161,24 @@ test("one session serves one statement after the other, and is closed at the end
   assert.equal(fake.sessions.size, 0);
 });
 
+test("a server that does not let sessions choose their zone is told of, once, and works", async () => {
+  const refusedSetting = "hive.local.time.zone";
+  await using fake = await startFakeHive({ answer: () => numbers(1), refusedSetting });
+  const { emit, events } = collectEvents();
+  await using hive = clientOf(fake, { emit, sessionIdleMs: 0 });
+  for (const sql of ["one", "two"]) {
+    await read(hive, sql);
+    await until(() => fake.sessions.size === 0);
+  }
+  assert.equal(fake.calls.get("OpenSession"), 3);
+  assert.deepEqual(
+    events.map(({ name }) => name),
+    ["hive.zone_refused"],
+  );
+  await using strict = clientOf(fake, { settings: { [refusedSetting]: "Asia/Tokyo" } });
+  await assert.rejects(read(strict, "three"), UnavailableError);
+});
+
 test("an idle session is closed", async () => {
   await using fake = await startFakeHive({ answer: () => numbers(3) });
   await using hive = clientOf(fake, { sessionIdleMs: 1 });

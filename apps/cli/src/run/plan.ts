@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { CloudSecurity } from "@hybridge/local";
-import { kafkaEnvironment, rpcEnvironment } from "./secured.ts";
+import { hdfsEnvironment, hiveEnvironment, kafkaEnvironment, rpcEnvironment } from "./secured.ts";
 
 /** Where the components of the cloud answer. */
 export interface CloudAddresses {
@@ -72,7 +72,10 @@ export function serviceEnvironments(
     HYBRIDGE_SEGMENT_AGE_MAX_MS: String(plan.segmentAgeMaxMs),
     HYBRIDGE_STAGING_DIR: join(plan.dir, "staging", name),
   });
-  const hive = { HYBRIDGE_HIVE: cloud.hive, HYBRIDGE_HIVE_DATABASE: "hybridge" };
+  const hive = (user: ServiceName) => ({
+    ...hiveEnvironment(cloud.hive, user, security),
+    HYBRIDGE_HIVE_DATABASE: "hybridge",
+  });
   const redshift = {
     HYBRIDGE_REDSHIFT_ENDPOINT: cloud.redshift,
     HYBRIDGE_REDSHIFT_DATABASE: "dev",
@@ -100,9 +103,9 @@ export function serviceEnvironments(
     },
     "warehouse-internal": {
       ...landing("warehouse-internal"),
-      ...hive,
+      ...hive("warehouse-internal"),
       ...source("warehouse-internal"),
-      HYBRIDGE_WEBHDFS_URL: cloud.webhdfs,
+      ...hdfsEnvironment(cloud.webhdfs, security),
       HYBRIDGE_HDFS_DIR: hdfsDir,
       HYBRIDGE_REGISTER_INTERVAL_MS: String(plan.registerIntervalMs),
     },
@@ -115,7 +118,7 @@ export function serviceEnvironments(
       HYBRIDGE_LOAD_INTERVAL_MS: String(plan.registerIntervalMs),
     },
     "query-gateway": {
-      ...hive,
+      ...hive("query-gateway"),
       ...redshift,
       ...source("query-gateway"),
       ...target("query-gateway"),

@@ -25,6 +25,31 @@ export function kafkaEnvironment(
   };
 }
 
+/** The settings with which a user reaches HiveServer2; without security, its address alone. */
+export function hiveEnvironment(
+  address: string,
+  user: CloudUser,
+  security: CloudSecurity | undefined,
+): Record<string, string> {
+  if (security === undefined) return { HYBRIDGE_HIVE: address };
+  return {
+    HYBRIDGE_HIVE: address,
+    HYBRIDGE_HIVE_TLS: "true",
+    HYBRIDGE_HIVE_TLS_CA_FILE: security.caFile,
+    HYBRIDGE_HIVE_USER: user,
+    HYBRIDGE_HIVE_PASSWORD_FILE: security.passwordFile(user),
+  };
+}
+
+/** WebHDFS: https, the standby NameNode first. */
+export function hdfsEnvironment(
+  url: string,
+  security: CloudSecurity | undefined,
+): Record<string, string> {
+  if (security === undefined) return { HYBRIDGE_WEBHDFS_URL: url };
+  return { HYBRIDGE_WEBHDFS_URL: url, HYBRIDGE_WEBHDFS_TLS_CA_FILE: security.caFile };
+}
+
 /** How the command line itself reaches a cluster, to count what it holds. */
 export function adminCluster(
   bootstrap: string,

@@ -41,6 +41,8 @@ export interface FakeHiveOptions {
   /** Accepts only this password. */
   readonly password?: string;
   readonly tls?: { readonly key: string; readonly cert: string };
+  /** A setting that no session may change, as SQL-standard authorization has them. */
+  readonly refusedSetting?: string;
   /** Sends so many bytes at a time, to cut messages wherever they can be cut. */
   readonly chunkBytes?: number;
   /** Port to listen on; by default a free one. */
@@ -128,7 +130,7 @@ function answerCall(message: Message, context: CallContext): Encoded | "never" {
   const fields = isStruct(request) ? request : {};
   switch (message.name) {
     case "OpenSession":
-      return openSession(context);
+      return openSession(fields, context);
     case "CloseSession":
       context.fake.sessions.delete(guidIn(fields[1]));
       return struct({ 1: success });
@@ -139,7 +141,15 @@ function answerCall(message: Message, context: CallContext): Encoded | "never" {
   }
 }
 
-function openSession({ fake, owned }: CallContext): Encoded {
+function openSession(
+  fields: Readonly<Record<number, Decoded | undefined>>,
+  { fake, owned, options: { refusedSetting = "" } }: CallContext,
+): Encoded {
+  const wanted = isMap(fields[4]) ? [...fields[4].keys()] : [];
+  if (wanted.includes(`set:hiveconf:${refusedSetting}`)) {
+    const message = `Cannot modify ${refusedSetting} at runtime. It is not in list of params that are allowed to be modified at runtime`;
+    return struct({ 1: failed({ sqlState: "42000", vendorCode: 0, message }) });
+  }
   const handle = newHandle();
   fake.sessions.add(handle.guid);
   owned.push(handle.guid);
@@ -291,7 +301,7 @@ function failed({
   sqlState,
   vendorCode,
   message,
-}: Extract<FakeAnswer, { fails: string }>): Encoded {
+}: Omit<Extract<FakeAnswer, { fails: string }>, "fails">): Encoded {
   return struct({ 1: i32(3), 3: bytes(sqlState), 4: i32(vendorCode), 5: bytes(message) });
 }
 
