@@ -1,11 +1,10 @@
-// As much of Hadoop's RPC as makes a NameNode active or standby: what `hdfs haadmin` does, without
-// another JVM. @see RpcHeader.proto, IpcConnectionContext.proto, HAServiceProtocol.proto of Hadoop 3
+// As much of Hadoop's RPC as `hdfs haadmin` and `hdfs crypto` need, without another JVM.
+// @see RpcHeader.proto, IpcConnectionContext.proto, HAServiceProtocol.proto of Hadoop 3
 import { randomBytes } from "node:crypto";
 import { UnavailableError } from "@hybridge/core";
 import { hadoopUser } from "./hadoop-conf.ts";
 import { exchange } from "./probes.ts";
 
-const PROTOCOL = "org.apache.hadoop.ha.HAServiceProtocol";
 const CONTEXT_CALL = -3;
 
 /** Tells the NameNode with this RPC port which one it is now. */
@@ -14,25 +13,44 @@ export async function transitionTo(
   port: number,
   signal: AbortSignal,
 ): Promise<void> {
+  const protocol = "org.apache.hadoop.ha.HAServiceProtocol";
+  // Asked for by a user, which is 0.
+  const request = [text(1, number(1, 0))];
+  await call({ port, protocol, method: `transitionTo${state}`, request }, signal);
+}
+
+/** Makes an empty folder an encryption zone: `hdfs crypto -createZone`. */
+export async function createEncryptionZone(
+  { port, path, key }: { readonly port: number; readonly path: string; readonly key: string },
+  signal: AbortSignal,
+): Promise<void> {
+  const protocol = "org.apache.hadoop.hdfs.protocol.ClientProtocol";
+  const request = [text(1, path), text(2, key)];
+  await call({ port, protocol, method: "createEncryptionZone", request }, signal);
+}
+
+interface Call {
+  readonly port: number;
+  readonly protocol: string;
+  readonly method: string;
+  /** The fields of its message. */
+  readonly request: readonly Buffer[];
+}
+
+async function call({ port, protocol, method, request }: Call, signal: AbortSignal): Promise<void> {
   // "hrpc", version 9, no service class, no SASL.
   const hello = Buffer.from([...Buffer.from("hrpc"), 9, 0, 0]);
   const user = text(1, hadoopUser());
-  const context = frame(header(CONTEXT_CALL), [text(2, user), text(3, PROTOCOL)]);
-  // The request by a user is 0, which stands for itself.
-  const request = frame(
-    header(0),
-    [text(1, `transitionTo${state}`), text(2, PROTOCOL), number(3, 1)],
-    [text(1, number(1, 0))],
-  );
-  const all = Buffer.concat([hello, context, request]);
+  const context = frame(header(CONTEXT_CALL), [text(2, user), text(3, protocol)]);
+  const asked = frame(header(0), [text(1, method), text(2, protocol), number(3, 1)], request);
+  const all = Buffer.concat([hello, context, asked]);
   const length = (data: Buffer) => (data.length >= 4 ? 4 + data.readInt32BE(0) : undefined);
   const [answer = Buffer.alloc(0)] = await exchange({ port }, [all], signal, length);
-  const answered = answer.toString("latin1");
-  // A header that names an exception: anything but success.
-  if (/Exception/.test(answered)) {
-    const words = answered.replaceAll(/[^\x20-\x7e]+/g, " ").slice(0, 300);
-    throw new UnavailableError(`the NameNode does not become ${state}: ${words}`);
-  }
+  // Length, length of the header, call (two bytes), status (two bytes): 0 is success. The header of
+  // an error is longer, and has something else here.
+  if (answer[8] === 0) return;
+  const words = answer.toString("latin1").replaceAll(/[^\x20-\x7e]+/g, " ");
+  throw new UnavailableError(`the NameNode refuses ${method}: ${words.slice(0, 300)}`);
 }
 
 /** Messages of protocol buffers, each a list of fields with its length before it, and the length of all. */

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { UnavailableError } from "@hybridge/core";
 import { z } from "zod";
 import { pidFileOf, runToEnd, startComponent, type Component } from "./component.ts";
-import { transitionTo } from "./hadoop-rpc.ts";
+import { createEncryptionZone, transitionTo } from "./hadoop-rpc.ts";
 import {
   hdfsAddresses,
   hdfsPorts,
@@ -37,6 +37,8 @@ export interface Hdfs extends AsyncDisposable {
   health(signal?: AbortSignal): Promise<void>;
   /** Makes the standby the active one; the other one becomes standby, if it is up. */
   failOver(signal: AbortSignal): Promise<void>;
+  /** Makes an empty folder an encryption zone with a key of the KMS. */
+  encrypt(path: string, key: string, signal: AbortSignal): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -65,9 +67,12 @@ export async function startHdfs(options: HdfsOptions): Promise<Hdfs> {
       standby: third,
       dataNode: second,
       async health(healthSignal) {
-        await Promise.all([first, second, third].map((each) => each?.health(healthSignal)));
+        const all = [first, second, ...(third === undefined ? [] : [third])];
+        await Promise.all(all.map((each) => each.health(healthSignal)));
       },
       failOver: (failSignal) => failOver(setup, failSignal),
+      encrypt: (path, key, zoneSignal) =>
+        createEncryptionZone({ port: setup.ports.rpc, path, key }, zoneSignal),
       stop,
       [Symbol.asyncDispose]: stop,
     };

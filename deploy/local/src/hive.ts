@@ -22,8 +22,8 @@ export interface HiveOptions extends ComponentOptions<"thrift" | "http"> {
   readonly overHttp?: boolean;
 }
 
-/** host:port of the binary Thrift service, and of that over HTTP. */
-export type Hive = Component<{ readonly address: string; readonly http: string }>;
+/** host:port of the binary Thrift service, and of that over HTTP where there is one. */
+export type Hive = Component<{ readonly address: string; readonly http?: string }>;
 
 const STOP_MS = 10_000;
 
@@ -53,7 +53,10 @@ export async function startHive(options: HiveOptions): Promise<Hive> {
     {
       name: "hive",
       dir,
-      addresses: { address: `127.0.0.1:${ports.thrift}`, http: `127.0.0.1:${ports.http}` },
+      addresses: {
+        address: `127.0.0.1:${ports.thrift}`,
+        ...(options.overHttp === true ? { http: `127.0.0.1:${ports.http}` } : {}),
+      },
       ...javaCommand({
         name: "hive",
         component: "hive",
@@ -112,7 +115,7 @@ async function makeFolder(
   for (const op of ["MKDIRS", "SETPERMISSION"]) {
     const limit = AbortSignal.timeout(20_000);
     const either = signal ? AbortSignal.any([signal, limit]) : limit;
-    const call = httpCall("PUT", `${url}?op=${op}&${query}`, either, caFile);
+    const call = httpCall("PUT", `${url}?op=${op}&${query}`, either, { caFile });
     const { status, body } = await call.catch((cause: unknown) => {
       signal?.throwIfAborted();
       // A time-out too: on a busy machine a NameNode may take its time.

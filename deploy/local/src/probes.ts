@@ -107,22 +107,23 @@ export async function probeHttp(
   signal: AbortSignal,
   caFile?: string,
 ): Promise<string> {
-  const { status, body } = await httpCall("GET", url, signal, caFile);
+  const { status, body } = await httpCall("GET", url, signal, { caFile });
   if (status >= 200 && status < 300) return body;
   throw new UnavailableError(`GET ${url} answers ${status}: ${body.slice(0, 200)}`);
 }
 
 /** One request by HTTP or HTTPS; redirects are not followed. */
 export async function httpCall(
-  method: "GET" | "PUT",
+  method: "GET" | "PUT" | "POST",
   url: string,
   signal: AbortSignal,
-  caFile?: string,
+  { caFile, json }: { readonly caFile?: string | undefined; readonly json?: string } = {},
 ): Promise<{ readonly status: number; readonly body: string }> {
   const tls = caFile === undefined ? {} : { ca: readFileSync(caFile) };
+  const headers = json === undefined ? {} : { "content-type": "application/json" };
   const start = url.startsWith("https:") ? httpsRequest : httpRequest;
   // No agent: a kept connection would outlive the server that is stopped next.
-  const outgoing = start(url, { method, signal, agent: false, ...tls }).end();
+  const outgoing = start(url, { method, headers, signal, agent: false, ...tls }).end(json);
   const [response] = (await once(outgoing, "response", { signal })) as [IncomingMessage];
   let body = "";
   for await (const chunk of response.setEncoding("utf8") as AsyncIterable<string>) body += chunk;

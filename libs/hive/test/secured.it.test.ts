@@ -55,7 +55,7 @@ after(async () => {
 
 /** The settings of a service of alice's, as an operator gives them. */
 function settings(transport: "binary" | "http", env: Record<string, string> = {}) {
-  const { address, http } = server.addresses;
+  const { address, http = "" } = server.addresses;
   const all = {
     HYBRIDGE_HIVE: transport === "http" ? http : address,
     HYBRIDGE_HIVE_TRANSPORT: transport,
