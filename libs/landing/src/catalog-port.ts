@@ -10,6 +10,7 @@ export interface CatalogPosition {
 
 /** What a catalog is given: commits that count, in order, all those of (from.number, to]. */
 export interface Following {
+  /** Number 0 when it has followed nothing: commit 0 has no actions. */
   readonly from: CatalogPosition;
   readonly to: number;
   readonly commits: readonly NumberedCommit[];
@@ -33,6 +34,12 @@ export interface FollowingCatalog {
    * several steps; answers where it stands then. The same again is harmless.
    *
    * @throws CatalogMovedError when another process moved the position: ask for it again
+   * @throws CatalogRefusedError for files that it will never take
    */
   follow(following: Following, signal: AbortSignal): Promise<CatalogPosition>;
+  /**
+   * Resolves when the catalog wants to follow again, by a cadence of its own. Whoever waits for it
+   * before he reads the log gives `follow` all that has come by then; else `follow` itself waits.
+   */
+  ready?(signal: AbortSignal): Promise<void>;
 }

@@ -1,4 +1,5 @@
 import { HybridgeError } from "@hybridge/core";
+import type { FileReference } from "./log/protocol.ts";
 
 /** Another owner of the partition was faster: the conditional write found other content. */
 export class FencedError extends HybridgeError {
@@ -28,4 +29,29 @@ export class SourceGapError extends HybridgeError {
 export class AllPartitionsStoppedError extends HybridgeError {
   readonly code = "LANDING_STOPPED";
   readonly retry = "never";
+}
+
+/** Another process has moved the position of a catalog: its commits are to be read from there. */
+export class CatalogMovedError extends HybridgeError {
+  readonly code = "LANDING_CATALOG_MOVED";
+  readonly retry = "now";
+}
+
+/** A catalog will never take these files; what else there is can go on without them. */
+export class CatalogRefusedError extends HybridgeError {
+  readonly code = "LANDING_CATALOG_REFUSED";
+  readonly retry = "never";
+  readonly files: readonly FileReference[];
+  readonly why: "refused" | "missing" | "altered";
+
+  constructor(
+    message: string,
+    files: readonly FileReference[],
+    why: "refused" | "missing" | "altered",
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.files = files;
+    this.why = why;
+  }
 }

@@ -1,6 +1,12 @@
 export { landingStoreOver } from "./blob-landing-store.ts";
+export type { CatalogPosition, Following, FollowingCatalog } from "./catalog-port.ts";
 export { startLanding, type Landing, type LandingOptions } from "./engine.ts";
-export { FencedError, SegmentSchemaError } from "./errors.ts";
+export {
+  CatalogMovedError,
+  CatalogRefusedError,
+  FencedError,
+  SegmentSchemaError,
+} from "./errors.ts";
 export {
   openLandingLog,
   type CommitOutcome,
