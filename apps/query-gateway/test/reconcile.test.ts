@@ -105,14 +105,14 @@ async function ask(change: Partial<World>, topic = "", sinceMs = 0n): Promise<Re
     positions: () => Promise.resolve(it.mirrored),
     internalEnds: () => Promise.resolve(it.internalEnd),
   };
-  const time = { msMax: 60_000 };
+  const time = { msMax: 120_000 };
   const services = [reconcileService({ sources, time, tables, topic: "hybrid" })];
   const config = readConfig(rpcSettings, {});
   await using server = await startRpcServer({ config, services, emit });
   const client = createClient(ReconcileServiceClient, server.address);
   try {
     const request = { topic, rangeSize: 0n, sinceMs };
-    return await callUnary(client.reconcile.bind(client), request, { deadlineMs: 10_000 });
+    return await callUnary(client.reconcile.bind(client), request, { deadlineMs: 120_000 });
   } finally {
     client.close();
   }
