@@ -14,6 +14,7 @@ export {
   type LandingLogOptions,
   type PreparedCommit,
 } from "./log/landing-log.ts";
+export { LogForeignError } from "./log/errors.ts";
 export { createPace, type Pace } from "./log/pace.ts";
 export { segmentFileName, TABLE_FOLDER } from "./ledger.ts";
 export { segmentLimits, segmentSettings, type SegmentLimits } from "./limits.ts";
@@ -35,4 +36,5 @@ export type {
   TopicPartition,
 } from "./ports.ts";
 export type { LandingStatus, PartitionLandingStatus } from "./status.ts";
+export type { Action, FileReference, LogFile, NumberedCommit } from "./log/protocol.ts";
 export type { Draft, LocalFile, Page, TableStore } from "./store-port.ts";

@@ -27,6 +27,12 @@ export {
   RedshiftTimeoutError,
   RedshiftUnavailableError,
 } from "./errors.ts";
+export {
+  redshiftFollower,
+  type FormerPosition,
+  type RedshiftFollower,
+  type RedshiftFollowerOptions,
+} from "./loads/redshift-follower.ts";
 export { openRedshift } from "./open-redshift.ts";
 export { redshiftTables, type RedshiftTables, type TableNames } from "./names.ts";
 export {

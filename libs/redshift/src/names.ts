@@ -10,9 +10,13 @@ export interface TableNames {
 export interface RedshiftTables {
   readonly schema: string;
   readonly posts: string;
-  /** The ledger: a row for each segment that is loaded. */
-  readonly loads: string;
+  /** One row: up to which commit of which landing log everything is loaded. */
+  readonly position: string;
+  /** Ranges of offsets that are loaded, by partition and topic id. */
+  readonly ranges: string;
   readonly deletions: string;
+  /** The ledger of the version before the landing log: a row for each segment that is loaded. */
+  readonly loads: string;
   /** Empty; loads lock it, and nobody reads it. */
   readonly lock: string;
 }
@@ -20,7 +24,13 @@ export interface RedshiftTables {
 /** Bytes of a name (AWS: "Names and identifiers"). */
 const NAME_BYTES_MAX = 127;
 /** What the names of tables that derive from the table of posts end with. */
-const SUFFIXES = { loads: "_loads", deletions: "_deletions", lock: "_load_lock" } as const;
+const SUFFIXES = {
+  position: "_position",
+  ranges: "_ranges",
+  deletions: "_deletions",
+  loads: "_loads",
+  lock: "_load_lock",
+} as const;
 /** Temporary tables of a load; a table of posts of that name would hide behind them. */
 export const TEMPORARY_PREFIX = "hybridge_load_";
 
@@ -32,26 +42,30 @@ export const TEMPORARY_PREFIX = "hybridge_load_";
 export function tableNames({ schema, table }: TableNames) {
   checkName("schema", schema, NAME_BYTES_MAX);
   checkName("table", table, NAME_BYTES_MAX - SUFFIXES.deletions.length);
-  const { loads, deletions, lock } = SUFFIXES;
+  const { position, ranges, deletions, loads, lock } = SUFFIXES;
   return {
     schema,
     posts: table,
-    loads: table + loads,
+    position: table + position,
+    ranges: table + ranges,
     deletions: table + deletions,
+    loads: table + loads,
     lock: table + lock,
   } as const;
 }
 
 /** @throws ConfigError as tableNames */
 export function redshiftTables(names: TableNames): RedshiftTables {
-  const { schema, posts, loads, deletions, lock } = tableNames(names);
+  const { schema, posts, ...others } = tableNames(names);
   const full = (table: string) => `${quoteName(schema)}.${quoteName(table)}`;
   return {
     schema: quoteName(schema),
     posts: full(posts),
-    loads: full(loads),
-    deletions: full(deletions),
-    lock: full(lock),
+    position: full(others.position),
+    ranges: full(others.ranges),
+    deletions: full(others.deletions),
+    loads: full(others.loads),
+    lock: full(others.lock),
   };
 }
 

@@ -7,28 +7,10 @@ import * as scratch from "../src/check/scratch.ts";
 import * as createSql from "../src/create-sql.ts";
 import * as loadSql from "../src/load-sql.ts";
 import { setTimeoutSql } from "../src/time-limit.ts";
-import { redshiftTables, type TableNames } from "../src/names.ts";
-import { lintRedshiftBatch, lintRedshiftSql, reservedWords } from "../src/testing/index.ts";
+import { redshiftTables } from "../src/names.ts";
+import { lintRedshiftBatch, lintRedshiftSql } from "../src/testing/index.ts";
+import { iamRole, tableNames, topic } from "./hostile-names.ts";
 
-const reserved = [...reservedWords].map((word) => word.toLowerCase());
-
-/** Names as odd and as long as a schema or table may have. */
-const name = (bytesMax: number) =>
-  fc
-    .oneof(
-      fc.constantFrom(...reserved),
-      fc.constant('"'.repeat(bytesMax)),
-      fc.constantFrom("'", "a b", "a.b", "x; drop table y", "naïve", "$$", ":a"),
-      fc.string({ unit: "grapheme", minLength: 1, maxLength: bytesMax }),
-    )
-    .map((text) => text.toLowerCase())
-    .filter((text) => {
-      const fits = Buffer.byteLength(text) <= bytesMax && text === text.toLowerCase();
-      return fits && !/[\p{Cc}\\]|--|\/\*/u.test(text) && text.isWellFormed();
-    });
-
-const tableNames: fc.Arbitrary<TableNames> = fc.record({ schema: name(127), table: name(117) });
-const topic = fc.oneof(fc.constant("t".repeat(249)), fc.constantFrom("hybrid", "a.b-c_d"));
 const offset = fc.bigInt({ min: 0n, max: 2n ** 62n });
 
 const entry: fc.Arbitrary<LedgerEntry> = fc
@@ -54,7 +36,6 @@ const entries = fc.oneof(
     })),
   ),
 );
-const iamRole = fc.constantFrom("default", "arn:aws:iam::123456789012:role/a,b=c@d/e");
 const manifest = fc.constantFrom(undefined, `s3://b/${"k".repeat(1_000)}.manifest`);
 
 /** Everything that makes SQL, by its name, with the statements that it makes of hostile input. */

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import type { BlobStore, Cut, LandingRecord, LandingStore, LedgerEntry } from "@hybridge/landing";
 import { startRedshift, startS3, type Redshift as LocalRedshift, type S3 } from "@hybridge/local";
 import { parquetEncoder, type ParquetEncoder } from "@hybridge/parquet";
-import { openS3, s3Blobs, s3LandingStore } from "@hybridge/s3";
+import { openS3, s3Blobs, s3LandingStore, type S3 as S3Client } from "@hybridge/s3";
 import { postAt } from "@hybridge/tweet";
 import {
   checkRedshift,
@@ -20,8 +20,16 @@ const credentials = { accessKeyId: "test", secretAccessKey: "test" };
 const region = "us-east-1";
 const EPOCH_MS = Date.UTC(2026, 10, 23, 9);
 
-/** A record's value: the generated post with this index, or the deletion of it. */
-export type Content = ({ readonly post: number } | { readonly deletionOf: number }) & {
+/**
+ * A record's value: the generated post with this index, the deletion of it, a post of an author, or
+ * the deletion of the author's account.
+ */
+export type Content = (
+  | { readonly post: number }
+  | { readonly deletionOf: number }
+  | { readonly postOf: string; readonly id: string }
+  | { readonly accountOf: string }
+) & {
   /** Seconds after the first record that its timestamp says; default: its offset in ms. */
   readonly atS?: number;
 };
@@ -32,6 +40,9 @@ export interface Warehouse extends AsyncDisposable {
   readonly endpoint: LocalRedshift;
   readonly blobs: BlobStore;
   readonly store: LandingStore;
+  readonly s3Client: S3Client;
+  readonly encoder: ParquetEncoder;
+  readonly directory: string;
   readonly redshift: Redshift;
   /** What a started process has. */
   catalog(table?: string): ReturnType<typeof redshiftCatalog>;
@@ -82,6 +93,9 @@ export async function openWarehouse(): Promise<Warehouse> {
     endpoint,
     blobs,
     store,
+    s3Client: client,
+    encoder,
+    directory,
     redshift,
     catalog: (table) => redshiftCatalog({ redshift, blobs, ...(table ? { table } : {}) }),
     land: (...segment) => land(store, encoder, ...segment),
@@ -118,16 +132,38 @@ async function land(
   return { cut, files, rows, deadLetters: segment.deadLetters.length };
 }
 
-function recordOf(offset: bigint, content: Content): LandingRecord {
-  const index = "post" in content ? content.post : content.deletionOf;
-  const post = postAt(1, index, EPOCH_MS);
-  const deletion = { delete: { tweet: { id: post.id }, event_at: "2026-11-23T10:00:00.000Z" } };
-  const value = "post" in content ? post.json : JSON.stringify(deletion);
-  const schema = "post" in content ? post.schema : "x.v2";
-  const headers: [string, Buffer][] = [["hybridge-schema", Buffer.from(schema)]];
-  if (!("post" in content)) headers.push(["hybridge-op", Buffer.from("delete")]);
+export function recordOf(offset: bigint, content: Content): LandingRecord {
   const timestampMs = EPOCH_MS + (content.atS === undefined ? Number(offset) : content.atS * 1000);
-  return { offset, timestampMs, key: Buffer.from(post.id), value: Buffer.from(value), headers };
+  const { key, value, schema, isDeletion } = said(content, new Date(timestampMs).toISOString());
+  const headers: [string, Buffer][] = [["hybridge-schema", Buffer.from(schema)]];
+  if (isDeletion) headers.push(["hybridge-op", Buffer.from("delete")]);
+  return { offset, timestampMs, key: Buffer.from(key), value: Buffer.from(value), headers };
+}
+
+function said(content: Content, at: string) {
+  if ("post" in content) {
+    const { id, json, schema } = postAt(1, content.post, EPOCH_MS);
+    return { key: id, value: json, schema, isDeletion: false };
+  }
+  const schema = "x.v2";
+  if ("postOf" in content) {
+    const { id, postOf } = content;
+    const data = { id, author_id: postOf, text: "hello", created_at: at };
+    return { key: id, value: JSON.stringify({ data }), schema, isDeletion: false };
+  }
+  if ("accountOf" in content) {
+    const account = { user_delete: { user: { id: content.accountOf }, event_at: at } };
+    const key = `account:${content.accountOf}`;
+    return { key, value: JSON.stringify(account), schema, isDeletion: true };
+  }
+  const { id } = postAt(1, content.deletionOf, EPOCH_MS);
+  const deletion = {
+    delete: {
+      tweet: { id },
+      event_at: content.atS === undefined ? "2026-11-23T10:00:00.000Z" : at,
+    },
+  };
+  return { key: id, value: JSON.stringify(deletion), schema, isDeletion: true };
 }
 
 async function query(

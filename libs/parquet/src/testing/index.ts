@@ -1,0 +1,1 @@
+export { rewriteParquet } from "./rewrite-parquet.ts";

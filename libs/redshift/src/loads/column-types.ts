@@ -1,0 +1,61 @@
+import { columns, type Column } from "@hybridge/tweet";
+
+/** A column of a table that loads write. */
+export interface TableColumn {
+  readonly name: string;
+  readonly type: string;
+  readonly nullable: boolean;
+}
+
+/** The longest VARCHAR, in bytes (AWS: "Character types"). */
+const VARCHAR_MAX = 65_535;
+/** Rows that were landed before the log, and their files, have none. */
+export const TOPIC_ID: TableColumn = {
+  name: "kafka_topic_id",
+  type: "VARCHAR(280)",
+  nullable: true,
+};
+
+const TYPES: Readonly<Record<string, string>> = {
+  integer: "INTEGER",
+  long: "BIGINT",
+  timestamp: "TIMESTAMP",
+  boolean: "BOOLEAN",
+};
+/** The longest that COPY fills; the original JSON may exceed every VARCHAR. */
+const VARBYTE = "VARBYTE(1024000)";
+
+/**
+ * The column of a landed file as COPY fills it; undefined for a name that this version does not
+ * know.
+ */
+export function stagedColumn(name: string): TableColumn | undefined {
+  if (name === TOPIC_ID.name) return TOPIC_ID;
+  const found = columns.find((each) => each.name === name);
+  return found && typed(found);
+}
+
+/** The columns of the table of posts: all that Redshift keeps, in order. */
+export function postColumns(): readonly TableColumn[] {
+  const kept = columns.filter((each: Column) => each.filesOnly !== true).map(typed);
+  return [...kept.filter(({ name }) => name !== TOPIC_ID.name), TOPIC_ID];
+}
+
+/** Definitions of columns, one a line, quoted. */
+export function definitions(of: readonly TableColumn[]): string {
+  return of.map(definition).join(",\n");
+}
+
+export function definition({ name, type, nullable }: TableColumn): string {
+  return `  "${name}" ${type}${nullable ? "" : " NOT NULL"}`;
+}
+
+function typed(each: Column): TableColumn {
+  return { name: each.name, type: typeOf(each), nullable: each.nullable };
+}
+
+function typeOf(each: Column): string {
+  if (each.kind !== "text") return TYPES[each.kind] ?? VARBYTE;
+  if (each.filesOnly === true) return VARBYTE;
+  return `VARCHAR(${each.bytesMax ?? VARCHAR_MAX})`;
+}
