@@ -54,7 +54,7 @@ function webHdfsOptions(config: WarehouseInternalConfig, emit: Emit): WebHdfsOpt
     url: config.HYBRIDGE_WEBHDFS_URL,
     user: user ?? userInfo().username,
     token,
-    tls: tlsFiles(config, "HYBRIDGE_WEBHDFS"),
+    tls: tlsFiles(config, "HYBRIDGE_WEBHDFS", emit),
     emit,
   };
 }

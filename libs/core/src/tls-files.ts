@@ -1,5 +1,6 @@
 import { createSecureContext } from "node:tls";
 import { ConfigError } from "./errors.ts";
+import type { Emit } from "./events.ts";
 import { setting, type Settings } from "./config.ts";
 import { textOf, versionOf } from "./secret.ts";
 
@@ -39,11 +40,13 @@ export function tlsFileSettings<const P extends string>(prefix: P, what: string)
  * and read again when one of them has changed. While a file cannot be read, or a certificate does
  * not fit its key, the former texts count, so that replacing them one by one is not an outage.
  *
+ * @param emit told once per change that cannot be used
  * @throws ConfigError when they cannot be used at the start
  */
 export function tlsFiles(
   config: Readonly<Record<string, unknown>>,
   prefix: string,
+  emit?: Emit,
 ): () => TlsMaterial {
   const named = Object.entries({ ca: "CA", cert: "CERT", key: "KEY" }).flatMap(([field, name]) => {
     const path = config[`${prefix}_TLS_${name}_FILE`];
@@ -55,29 +58,47 @@ export function tlsFiles(
       `${prefix}_TLS_CERT_FILE and ${prefix}_TLS_KEY_FILE: both are needed, or neither`,
     );
   }
-  let known = "";
-  let material: TlsMaterial = {};
-  const refresh = () => {
-    const version = named.map(({ path }) => versionOf(path)).join();
-    if (version === known) return;
-    const next = Object.fromEntries(named.map(({ field, path }) => [field, textOf(path)]));
-    createSecureContext(next);
-    [material, known] = [next, version];
+  const list = named.map(({ name, path }) => `${name}=${path}`).join(", ");
+  const read = () => {
+    const texts = Object.fromEntries(named.map(({ field, path }) => [field, textOf(path)]));
+    createSecureContext(texts);
+    return texts as TlsMaterial;
   };
-  try {
-    refresh();
-  } catch (cause) {
-    const list = named.map(({ name, path }) => `${name}=${path}`).join(", ");
-    throw new ConfigError(`cannot read certificates and key, each a PEM file, from ${list}`, {
-      cause,
-    });
-  }
+  const look = () => named.map(({ path }) => versionIfAny(path)).join();
+  let [seen, material] = [look(), readAtStart(read, list)];
   return () => {
+    const version = look();
+    if (version === seen) return material;
+    seen = version;
     try {
-      refresh();
-    } catch {
-      // As the docstring says: the former texts count.
+      material = read();
+    } catch (error) {
+      emit?.({
+        name: "tls.files_unusable",
+        level: "warn",
+        message: `changed certificate files cannot be used, the former ones go on counting: ${list}`,
+        error,
+      });
     }
     return material;
   };
+}
+
+function readAtStart(read: () => TlsMaterial, list: string): TlsMaterial {
+  try {
+    return read();
+  } catch (cause) {
+    throw new ConfigError(
+      `cannot read certificates and key, each a PEM file, from ${list}; check that they are whole and that the key is the certificate's`,
+      { cause },
+    );
+  }
+}
+
+function versionIfAny(path: string): string {
+  try {
+    return versionOf(path);
+  } catch {
+    return "none";
+  }
 }

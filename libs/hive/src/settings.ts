@@ -102,14 +102,14 @@ export function hiveOptions(config: Config<typeof hiveSettings>, emit: Emit): Hi
     auth: config.HYBRIDGE_HIVE_AUTH === "NOSASL" ? "nosasl" : "plain",
     user: config.HYBRIDGE_HIVE_USER,
     ...(password === undefined ? {} : { password }),
-    ...tlsOf(config),
+    ...tlsOf(config, emit),
     ...(settings === undefined ? {} : { settings }),
     emit,
   };
 }
 
-function tlsOf(config: Config<typeof hiveSettings>): Pick<HiveOptions, "tls"> {
-  if (config.HYBRIDGE_HIVE_TLS) return { tls: tlsFiles(config, TLS) };
+function tlsOf(config: Config<typeof hiveSettings>, emit: Emit): Pick<HiveOptions, "tls"> {
+  if (config.HYBRIDGE_HIVE_TLS) return { tls: tlsFiles(config, TLS, emit) };
   for (const file of ["CA", "CERT", "KEY"] as const) {
     if (config[`HYBRIDGE_HIVE_TLS_${file}_FILE`] === undefined) continue;
     throw new ConfigError(

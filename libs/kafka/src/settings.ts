@@ -1,9 +1,16 @@
-import { ConfigError, setting, type Emit, type Secret, type Settings } from "@hybridge/core";
+import {
+  ConfigError,
+  setting,
+  tlsFiles,
+  tlsFileSettings,
+  type Emit,
+  type Secret,
+  type Settings,
+} from "@hybridge/core";
 import { z } from "zod";
 import type { ClusterOptions, SaslOptions } from "./api.ts";
 import { signForMsk } from "./msk.ts";
 import { cachedToken, fetchByClientCredentials } from "./oauth.ts";
-import { tlsFromFiles } from "./tls-files.ts";
 
 const mechanisms = [
   "none",
@@ -22,18 +29,6 @@ function settingsOf(what: string, bootstrap?: string) {
       doc: `host:port of brokers of ${what}, with commas`,
     },
     TLS: { schema: setting.flag(false), doc: `use TLS to ${what}` },
-    TLS_CA_FILE: {
-      schema: setting.optional(),
-      doc: `PEM file with the authorities that ${what} is checked against; default: Node's`,
-    },
-    TLS_CERT_FILE: {
-      schema: setting.optional(),
-      doc: `PEM file with the certificate that is shown to ${what}`,
-    },
-    TLS_KEY_FILE: {
-      schema: setting.optional(),
-      doc: `PEM file with the private key of that certificate`,
-    },
     SASL_MECHANISM: {
       schema: setting.oneOf(mechanisms, "none"),
       doc: `how to log in at ${what}; AWS_MSK_IAM signs with the AWS credentials of the process`,
@@ -96,9 +91,9 @@ export function clusterSettings<const P extends string>(
   const named = Object.entries(settingsOf(what, bootstrap)).map(
     ([name, value]) => [`${prefix}_${name}`, value] as const,
   );
-  return Object.fromEntries(named) as {
+  return { ...Object.fromEntries(named), ...tlsFileSettings(prefix, what) } as {
     readonly [K in keyof Named as `${P}_${K}`]: Named[K];
-  };
+  } & ReturnType<typeof tlsFileSettings<P>>;
 }
 
 /**
@@ -118,20 +113,13 @@ export function clusterOptions(
     secret: (name) => config[`${prefix}_${name}`] as Secret | undefined,
     nameOf: (name) => `${prefix}_${name}`,
   };
-  const file = (name: string) => {
-    const path = given.text(name);
-    return path === undefined ? undefined : { setting: given.nameOf(name), path };
-  };
   const sasl = saslOptions(given);
   const rack = given.text("CLIENT_RACK");
   return {
     bootstrap: given.text("BOOTSTRAP") ?? "",
     clientId,
     ...(config[`${prefix}_TLS`] === true && {
-      tls: tlsFromFiles(
-        { ca: file("TLS_CA_FILE"), cert: file("TLS_CERT_FILE"), key: file("TLS_KEY_FILE") },
-        emit,
-      ),
+      tls: tlsFiles(config, prefix, emit),
     }),
     ...(sasl && { sasl }),
     ...(rack !== undefined && { rack }),

@@ -6,7 +6,7 @@ export class InvalidRequestError extends HybridgeError {
   readonly retry = "never";
 }
 
-/** The port or the files of the gRPC server cannot be used. */
+/** The port of the gRPC server cannot be used. */
 export class RpcListenError extends HybridgeError {
   readonly code = "RPC_LISTEN";
   readonly retry = "never";

@@ -1,7 +1,6 @@
-import { readFileSync } from "node:fs";
 import {
   Server,
-  ServerCredentials,
+  type ServerCredentials,
   type ServiceDefinition,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
@@ -12,7 +11,8 @@ import { knownCallers } from "./callers.ts";
 import { fileDescriptors, methodsWithoutSideEffects } from "./descriptors.ts";
 import { RpcListenError } from "./errors.ts";
 import { guardCalls } from "./guard.ts";
-import { tlsFiles, type RpcConfig } from "./settings.ts";
+import { serverCredentials } from "./server-credentials.ts";
+import type { RpcConfig } from "./settings.ts";
 
 const HEALTH_SERVICE = "grpc.health.v1.Health";
 
@@ -40,8 +40,8 @@ export interface RpcServer extends AsyncDisposable {
 /**
  * Starts a gRPC server with some services, health and reflection.
  *
- * @throws RpcListenError when the port is taken or a TLS file cannot be read
- * @throws ConfigError when the list of tokens is malformed
+ * @throws RpcListenError when the port is taken
+ * @throws ConfigError when the list of tokens is malformed or a TLS file cannot be used
  */
 export async function startRpcServer(options: RpcServerOptions): Promise<RpcServer> {
   const { config } = options;
@@ -72,20 +72,28 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
   setServing(false);
   health.addToServer(server);
   reflection(descriptors, [...names, HEALTH_SERVICE]).addToServer(server);
-  const port = await listen(server, config);
+  const tls = serverCredentials(config, options.emit);
+  const port = await listen(server, config, tls.credentials).catch((error: unknown) => {
+    tls[Symbol.dispose]();
+    throw error;
+  });
   return {
     address: `${config.HYBRIDGE_RPC_HOST}:${port}`,
     setServing,
     async [Symbol.asyncDispose]() {
       setServing(false);
+      tls[Symbol.dispose]();
       await shutDown(server);
     },
   };
 }
 
-function listen(server: Server, config: RpcConfig): Promise<number> {
+function listen(
+  server: Server,
+  config: RpcConfig,
+  credentials: ServerCredentials,
+): Promise<number> {
   const wanted = `${config.HYBRIDGE_RPC_HOST}:${config.HYBRIDGE_RPC_PORT}`;
-  const credentials = serverCredentials(config);
   return new Promise((resolve, reject) => {
     server.bindAsync(wanted, credentials, (error, port) => {
       if (error === null) resolve(port);
@@ -100,22 +108,6 @@ function listen(server: Server, config: RpcConfig): Promise<number> {
       }
     });
   });
-}
-
-function serverCredentials(config: RpcConfig): ServerCredentials {
-  const files = tlsFiles(config);
-  if (files === undefined) return ServerCredentials.createInsecure();
-  const ca = files.ca === undefined ? null : readPem(files.ca);
-  const pair = { cert_chain: readPem(files.cert), private_key: readPem(files.key) };
-  return ServerCredentials.createSsl(ca, [pair], ca !== null);
-}
-
-function readPem(file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    throw new RpcListenError(`the TLS file ${file} cannot be read`, { cause: error });
-  }
 }
 
 /**

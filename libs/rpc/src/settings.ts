@@ -36,17 +36,11 @@ export const rpcSettings = {
 
 export type RpcConfig = Config<typeof rpcSettings>;
 
-/** The files that TLS needs, or undefined when it is off. @throws ConfigError for half a pair */
-export function tlsFiles(
-  config: RpcConfig,
-): { readonly cert: string; readonly key: string; readonly ca: string | undefined } | undefined {
-  const cert = config.HYBRIDGE_RPC_TLS_CERT_FILE;
-  const key = config.HYBRIDGE_RPC_TLS_KEY_FILE;
-  const ca = config.HYBRIDGE_RPC_TLS_CA_FILE;
-  if (cert !== undefined && key !== undefined) return { cert, key, ca };
-  if (cert === undefined && key === undefined && ca === undefined) return undefined;
-  throw new ConfigError(
-    "HYBRIDGE_RPC_TLS_CERT_FILE and HYBRIDGE_RPC_TLS_KEY_FILE must be set together; " +
-      "HYBRIDGE_RPC_TLS_CA_FILE only beside them",
-  );
+/** True when the server is to use TLS. @throws ConfigError for an authority without a certificate */
+export function hasTls(config: RpcConfig): boolean {
+  const { HYBRIDGE_RPC_TLS_CERT_FILE: cert, HYBRIDGE_RPC_TLS_CA_FILE: ca } = config;
+  if (ca !== undefined && cert === undefined) {
+    throw new ConfigError("HYBRIDGE_RPC_TLS_CA_FILE needs HYBRIDGE_RPC_TLS_CERT_FILE beside it");
+  }
+  return cert !== undefined || config.HYBRIDGE_RPC_TLS_KEY_FILE !== undefined;
 }
