@@ -3,6 +3,7 @@ import { HybridgeError } from "@hybridge/core";
 /** As many queries as the gateway allows are running on the engine already. */
 export class TooManyQueriesError extends HybridgeError {
   readonly code = "TOO_MANY_QUERIES";
+  override readonly kind = "exhausted";
   readonly retry = "backoff";
 }
 
@@ -15,5 +16,6 @@ export class NothingMirroredError extends HybridgeError {
 /** An engine answered a statement of ours with something that is not its answer. */
 export class UnexpectedResultError extends HybridgeError {
   readonly code = "UNEXPECTED_RESULT";
+  override readonly kind = "internal";
   readonly retry = "never";
 }

@@ -276,6 +276,7 @@ test("more queries than allowed are refused, and places come back", async () => 
 
 class RefusedByEngine extends HybridgeError {
   readonly code = "HIVE_STATEMENT";
+  override readonly kind = "invalid";
   readonly retry = "never";
 }
 

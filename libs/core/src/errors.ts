@@ -1,6 +1,17 @@
 /** What a caller may do about an error: give up, try again at once, or wait and try again. */
 export type Retry = "never" | "now" | "backoff";
 
+/** What an error means to a caller whose request met it, where `retry` alone does not say it. */
+export type ErrorKind =
+  /** The request is wrong, and will be. */
+  | "invalid"
+  /** The time that the request had is over. */
+  | "timeout"
+  /** Too much is asked for at once. */
+  | "exhausted"
+  /** The fault is ours. */
+  | "internal";
+
 /**
  * The root of every error that Hybridge raises on purpose. A subclass owns its `code` (listed in
  * docs/errors.md) and says whether trying again can help. The message tells what was attempted, on
@@ -9,6 +20,7 @@ export type Retry = "never" | "now" | "backoff";
 export abstract class HybridgeError extends Error {
   abstract readonly code: string;
   abstract readonly retry: Retry;
+  readonly kind?: ErrorKind;
 
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
@@ -31,6 +43,7 @@ export class UnavailableError extends HybridgeError {
 /** A bug of ours. Nobody catches it; the process ends. */
 export class InvariantError extends HybridgeError {
   readonly code = "INVARIANT";
+  override readonly kind = "internal";
   readonly retry = "never";
 }
 

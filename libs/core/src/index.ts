@@ -19,6 +19,7 @@ export {
   isAbort,
   retryOf,
   UnavailableError,
+  type ErrorKind,
   type Retry,
 } from "./errors.ts";
 export type { Emit, HybridgeEvent, Measurement } from "./events.ts";

@@ -11,6 +11,7 @@ export interface HiveFailure {
 /** Hive refused a statement, or failed while it ran it. */
 export class HiveStatementError extends HybridgeError {
   readonly code = "HIVE_STATEMENT";
+  override readonly kind = "invalid";
   readonly retry = "never";
   readonly failure: HiveFailure;
 
@@ -23,6 +24,7 @@ export class HiveStatementError extends HybridgeError {
 /** The engine ended a statement because its time was over. */
 export class HiveTimeoutError extends HybridgeError {
   readonly code = "HIVE_TIMEOUT";
+  override readonly kind = "timeout";
   readonly retry = "never";
 }
 

@@ -45,6 +45,7 @@ export abstract class StatementEndedError extends HybridgeError {
 /** Redshift refused a statement, or failed while it ran it, and will again. */
 export class RedshiftStatementError extends StatementEndedError {
   readonly code = "REDSHIFT_STATEMENT";
+  override readonly kind = "invalid";
   readonly retry = "never";
 }
 
@@ -69,12 +70,14 @@ export class RedshiftAbortedError extends StatementEndedError {
 /** A statement ran longer than the time that it was given. */
 export class RedshiftTimeoutError extends StatementEndedError {
   readonly code = "REDSHIFT_TIMEOUT";
+  override readonly kind = "timeout";
   readonly retry = "never";
 }
 
 /** A row of a result has more than the 64 KB that the Data API carries. */
 export class RedshiftRowSizeError extends StatementEndedError {
   readonly code = "REDSHIFT_ROW_SIZE";
+  override readonly kind = "invalid";
   readonly retry = "never";
 }
 

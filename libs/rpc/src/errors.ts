@@ -3,6 +3,7 @@ import { HybridgeError, type Retry } from "@hybridge/core";
 /** The request itself is wrong: a field is missing, malformed or out of bounds. */
 export class InvalidRequestError extends HybridgeError {
   readonly code = "INVALID_REQUEST";
+  override readonly kind = "invalid";
   readonly retry = "never";
 }
 

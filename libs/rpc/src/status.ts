@@ -1,5 +1,12 @@
 import { Metadata, status, type ServiceError, type StatusObject } from "@grpc/grpc-js";
-import { causes, describeError, HybridgeError, isAbort, type Retry } from "@hybridge/core";
+import {
+  causes,
+  describeError,
+  HybridgeError,
+  isAbort,
+  type ErrorKind,
+  type Retry,
+} from "@hybridge/core";
 import { decodeErrorInfo, encodeStatusDetails } from "./error-details.ts";
 import { InvalidRequestError, RpcCallError } from "./errors.ts";
 
@@ -10,25 +17,17 @@ const DOMAIN = "hybridge";
 /** HTTP/2 peers accept about 8 KB of trailers in all, and the message stands in them twice. */
 const MESSAGE_CHARACTERS_MAX = 1_000;
 
-/** Errors whose status does not follow from `retry`, by their code. */
-const STATUS_BY_CODE: Readonly<Record<string, status>> = {
-  INVARIANT: status.INTERNAL,
-  UNEXPECTED_RESULT: status.INTERNAL,
-  INVALID_REQUEST: status.INVALID_ARGUMENT,
-  SQL_REFUSED: status.INVALID_ARGUMENT,
-  SQL_PARAMETER: status.INVALID_ARGUMENT,
-  HIVE_STATEMENT: status.INVALID_ARGUMENT,
-  REDSHIFT_STATEMENT: status.INVALID_ARGUMENT,
-  REDSHIFT_ROW_SIZE: status.INVALID_ARGUMENT,
-  HIVE_TIMEOUT: status.DEADLINE_EXCEEDED,
-  REDSHIFT_TIMEOUT: status.DEADLINE_EXCEEDED,
-  TOO_MANY_QUERIES: status.RESOURCE_EXHAUSTED,
-};
+const STATUS_BY_KIND = {
+  invalid: status.INVALID_ARGUMENT,
+  timeout: status.DEADLINE_EXCEEDED,
+  exhausted: status.RESOURCE_EXHAUSTED,
+  internal: status.INTERNAL,
+} as const satisfies Readonly<Record<ErrorKind, status>>;
 
 /**
  * The gRPC status that tells a caller about any thrown value. A HybridgeError travels with its code
- * as ErrorInfo.reason; `retry` decides between UNAVAILABLE and FAILED_PRECONDITION unless its code
- * has a status of its own. Strangers are INTERNAL.
+ * as ErrorInfo.reason; its kind decides the status, and without one `retry` decides between
+ * UNAVAILABLE and FAILED_PRECONDITION. Strangers are INTERNAL.
  */
 export function statusOf(error: unknown, signal?: AbortSignal): StatusObject {
   if (isDeadline(error) || (signal?.aborted && isDeadline(signal.reason))) {
@@ -62,13 +61,16 @@ function retryOfStatus(code: status, told: string | undefined): Retry {
 }
 
 function detailed(error: HybridgeError, message: string): StatusObject {
-  const code =
-    STATUS_BY_CODE[error.code] ??
-    (error.retry === "never" ? status.FAILED_PRECONDITION : status.UNAVAILABLE);
+  const code = statusOfError(error);
   const result = plain(code, message);
   const info = { reason: error.code, domain: DOMAIN, metadata: { retry: error.retry } };
   result.metadata.set(DETAILS, encodeStatusDetails(code, result.details, info));
   return result;
+}
+
+function statusOfError({ kind, retry }: HybridgeError): status {
+  if (kind !== undefined) return STATUS_BY_KIND[kind];
+  return retry === "never" ? status.FAILED_PRECONDITION : status.UNAVAILABLE;
 }
 
 function plain(code: status, message: string): StatusObject {

@@ -13,7 +13,13 @@ import {
   type ServiceError,
 } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
-import { HybridgeError, readConfig, UnavailableError, type HybridgeEvent } from "@hybridge/core";
+import {
+  HybridgeError,
+  readConfig,
+  UnavailableError,
+  type ErrorKind,
+  type HybridgeEvent,
+} from "@hybridge/core";
 import {
   MirrorControlServiceClient,
   MirrorControlServiceService,
@@ -36,6 +42,7 @@ import {
   unary,
   type Call,
 } from "../src/index.ts";
+import { statusOf } from "../src/status.ts";
 
 class TornError extends HybridgeError {
   readonly code = "TORN";
@@ -123,6 +130,27 @@ test("what may be tried again is UNAVAILABLE", async () => {
     (error: RpcCallError) => error.status === "UNAVAILABLE" && error.retry === "backoff",
   );
   client.close();
+});
+
+class KnownError extends HybridgeError {
+  readonly code = "KNOWN";
+  readonly retry = "backoff";
+  override readonly kind: ErrorKind;
+
+  constructor(kind: ErrorKind) {
+    super("known");
+    this.kind = kind;
+  }
+}
+
+test("the kind of an error goes before what its retry says", () => {
+  const codeOf = (kind: ErrorKind) => status[statusOf(new KnownError(kind)).code];
+  assert.deepEqual((["invalid", "timeout", "exhausted", "internal"] as const).map(codeOf), [
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "RESOURCE_EXHAUSTED",
+    "INTERNAL",
+  ]);
 });
 
 test("a call without a deadline is refused", async () => {

@@ -1,8 +1,8 @@
 import type { PostFields, PostSchema } from "./post.ts";
 
-/** Messages of the sources that are understood and are about no post; labels of metrics. */
-export const otherNames = [
-  // X API v1.1 streams and compliance (developer.x.com, "Streaming message types")
+/** Notices of X that are counted by the name of their one member. */
+export const countedNotices = [
+  // API v1.1 streams and compliance (developer.x.com, "Streaming message types")
   "limit",
   "warning",
   "disconnect",
@@ -18,12 +18,18 @@ export const otherNames = [
   "friends",
   "event",
   "direct_message",
-  // X API v2 (docs.x.com, "Compliance streams", "Batch compliance")
+  // API v2 (docs.x.com, "Compliance streams", "Batch compliance")
   "withheld",
   "drop",
   "undrop",
   "tweet_edit",
   "errors",
+] as const;
+
+/** Messages of the sources that are understood and are about no post; labels of metrics. */
+export const otherNames = [
+  ...countedNotices,
+  // X API v2
   "empty_page",
   "user",
   // Elements of a personal archive beside its posts

@@ -1,31 +1,7 @@
 import { idOf, objectOf, type Json, type Met } from "./json.ts";
 import { accountKey, deletion, type PostSchema } from "./post.ts";
-import { other, type Meaning, type OtherName } from "./reading.ts";
+import { countedNotices, other, type Meaning } from "./reading.ts";
 import { timeOf } from "./time.ts";
-
-/** Notices that are counted by the name of their one member. */
-const COUNTED: readonly OtherName[] = [
-  "limit",
-  "warning",
-  "disconnect",
-  "scrub_geo",
-  "status_withheld",
-  "user_withheld",
-  "user_undelete",
-  "user_protect",
-  "user_unprotect",
-  "user_suspend",
-  "user_unsuspend",
-  "user_profile_modification",
-  "withheld",
-  "drop",
-  "undrop",
-  "tweet_edit",
-  "friends",
-  "event",
-  "direct_message",
-  "errors",
-];
 
 /**
  * Reads what X's streams say beside posts: of API v1.1 ("Streaming message types", "Compliance
@@ -41,7 +17,7 @@ export function readNotice(json: Json, met: Met): Meaning | undefined {
   }
   const gone = objectOf(json["user_delete"]);
   if (gone) return readAccountDeletion(gone, met);
-  for (const name of COUNTED) {
+  for (const name of countedNotices) {
     if (json[name] !== undefined) return other(name, `a notice of X: ${name}`);
   }
   return undefined;
