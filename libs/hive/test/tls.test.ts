@@ -40,16 +40,16 @@ test("files are read again when they change, and a torn change is waited out", (
   copyFileSync(one.certFile, cert);
   copyFileSync(one.keyFile, key);
   const config = { X_TLS_CA_FILE: authority.caFile, X_TLS_CERT_FILE: cert, X_TLS_KEY_FILE: key };
-  const { emit, events, names } = collectEvents();
-  const read = tlsFiles(config, "X", emit);
+  const told = collectEvents();
+  const read = tlsFiles(config, "X", told.emit);
   const before = read();
   const isFormer = () => read() === before;
   assert.ok(isFormer());
 
   copyFileSync(two.certFile, cert);
   assert.ok(isFormer() && isFormer(), "the key does not fit yet");
-  assert.deepEqual(names(), ["tls.files_unusable"]);
-  assert.match(events[0]?.message ?? "", /X_TLS_KEY_FILE=/);
+  assert.deepEqual(told.names(), ["tls.files_unusable"]);
+  assert.match(told.events[0]?.message ?? "", /X_TLS_KEY_FILE=/);
   writeFileSync(key, "");
   assert.ok(isFormer(), "the key is empty");
   rmSync(key);
@@ -57,7 +57,7 @@ test("files are read again when they change, and a torn change is waited out", (
   copyFileSync(two.keyFile, key);
   assert.ok(!isFormer());
   assert.equal(read().cert, readFileSync(two.certFile, "utf8").trimEnd());
-  assert.equal(names().length, 3);
+  assert.equal(told.names().length, 3);
 
   const torn = { ...config, X_TLS_KEY_FILE: one.keyFile };
   assert.throws(() => tlsFiles(torn, "X"), ConfigError);

@@ -47,7 +47,7 @@ async function serve(further: Readonly<Record<string, string>> = {}) {
     services: [{ definition: QueryServiceService, implementation: { getStatus, execute } }],
     emit: collected.emit,
   });
-  return { ...server, told: collected.names };
+  return { ...server, told: () => collected.names() };
 }
 
 async function* nothing(): AsyncGenerator {}
