@@ -20,7 +20,7 @@ export type ErrorKind =
 export abstract class HybridgeError extends Error {
   abstract readonly code: string;
   abstract readonly retry: Retry;
-  readonly kind?: ErrorKind;
+  declare readonly kind?: ErrorKind;
 
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
