@@ -24,6 +24,7 @@ export {
 } from "./errors.ts";
 export type { Emit, HybridgeEvent, Measurement } from "./events.ts";
 export { failpoint } from "./failpoint.ts";
+export { Notifier } from "./notifier.ts";
 export { exitCode, runProgram } from "./program.ts";
 export { BoundedQueue } from "./queue.ts";
 export { RateMeter } from "./rate.ts";

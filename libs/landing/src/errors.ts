@@ -55,3 +55,9 @@ export class CatalogRefusedError extends HybridgeError {
     this.why = why;
   }
 }
+
+/** The ledger of a former version was taken over by another log than this one. */
+export class LedgerTakenError extends HybridgeError {
+  readonly code = "LANDING_LEDGER_TAKEN";
+  readonly retry = "never";
+}

@@ -7,6 +7,24 @@ export {
   FencedError,
   SegmentSchemaError,
 } from "./errors.ts";
+export type {
+  ColumnList,
+  Encoded,
+  EncodedAdvance,
+  EncodedPartition,
+  EncodedRange,
+  EncodeRequest,
+  FlushBuffer,
+  FlushDeadLetter,
+  FlushEncoder,
+  FlushFile,
+  FlushRecord,
+} from "./encoder-port.ts";
+export { LandingEngine } from "./engine/engine.ts";
+export { adviceOn } from "./engine/health.ts";
+export type { EngineOptions } from "./engine/options.ts";
+export type { FlushObserver } from "./flush/flusher.ts";
+export { quarantineLate, takeOverLedgers, type TakeOverOptions } from "./former/take-over.ts";
 export {
   openLandingLog,
   type CommitOutcome,
@@ -16,6 +34,7 @@ export {
 } from "./log/landing-log.ts";
 export { LogForeignError } from "./log/errors.ts";
 export { createPace, type Pace } from "./log/pace.ts";
+export type { TopicKey } from "./log/protocol.ts";
 export { segmentFileName, TABLE_FOLDER } from "./ledger.ts";
 export { segmentLimits, segmentSettings, type SegmentLimits } from "./limits.ts";
 export type {
@@ -35,6 +54,9 @@ export type {
   SourceBatch,
   TopicPartition,
 } from "./ports.ts";
+export { visibleEnds } from "./publish/visible-ends.ts";
+export type { LandingSource } from "./source-port.ts";
 export type { LandingStatus, PartitionLandingStatus } from "./status.ts";
 export type { Action, FileReference, LogFile, NumberedCommit } from "./log/protocol.ts";
 export type { Draft, LocalFile, Page, TableStore } from "./store-port.ts";
+export { TABLE_NAME } from "./table.ts";

@@ -21,3 +21,7 @@ export {
   type MemoryDisk,
 } from "./memory-store.ts";
 export { encodedFile, textEncoder, textRecord } from "./text-encoder.ts";
+export { MemoryGroup, type MemoryMember } from "./memory-group.ts";
+export { memoryLandingSource, MemoryTopic } from "./memory-topic.ts";
+export { subFolder } from "./sub-folder.ts";
+export { readTextFile, textDeadLetters, textFlushEncoder } from "./text-flush.ts";
