@@ -121,7 +121,7 @@ async function format(setup: HdfsSetup, signal: AbortSignal | undefined): Promis
     rmSync(join(dir, "name-standby"), { recursive: true, force: true });
     const program = { ...programOf(setup, NAME_NODE, "namenode"), name: "format" };
     const command = javaCommand({ ...program, args: ["-format", "-nonInteractive"] });
-    const limits = { startMs: 60_000, stopMs: STOP_MS };
+    const limits = { startMs: 180_000, stopMs: STOP_MS };
     await runToEnd({ dir, name: "format", env: javaEnvironment(), ...limits, ...command }, signal);
     // What -bootstrapStandby does, while nothing has happened yet.
     if (setup.options.standby === true) {
@@ -170,7 +170,7 @@ async function startNode(
       addresses: { fs: `hdfs://127.0.0.1:${rpc}`, webhdfs: urlOf(http, addresses.caFile) },
       ...javaCommand(programOf(setup, NAME_NODE, name)),
       probe,
-      startMs: 90_000,
+      startMs: 180_000,
     },
     signal,
   );
@@ -193,7 +193,7 @@ export async function startDataNode(
       addresses: { http: urlOf(ports.dataHttp, caFile) },
       ...javaCommand(programOf(setup, main, "datanode")),
       probe: dataNodeProbe(ports, { caFile }),
-      startMs: 90_000,
+      startMs: 180_000,
     },
     signal,
   );

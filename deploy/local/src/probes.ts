@@ -124,6 +124,8 @@ export async function httpCall(
   const start = url.startsWith("https:") ? httpsRequest : httpRequest;
   // No agent: a kept connection would outlive the server that is stopped next.
   const outgoing = start(url, { method, headers, signal, agent: false, ...tls }).end(json);
+  // Its error may come after the signal has ended our waiting.
+  outgoing.on("error", () => undefined);
   const [response] = (await once(outgoing, "response", { signal })) as [IncomingMessage];
   let body = "";
   for await (const chunk of response.setEncoding("utf8") as AsyncIterable<string>) body += chunk;

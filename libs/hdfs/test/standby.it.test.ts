@@ -14,7 +14,7 @@ import {
   type WebHdfsOptions,
 } from "../src/index.ts";
 
-const signal = AbortSignal.timeout(300_000);
+const signal = AbortSignal.timeout(600_000);
 const directory = mkdtempSync(join(tmpdir(), "hybridge-hdfs-standby-"));
 const authority = openCertificateAuthority(join(directory, "ca"));
 const certificate = authority.issue("server");
