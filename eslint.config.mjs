@@ -3,6 +3,7 @@ import nx from "@nx/eslint-plugin";
 import tseslint from "typescript-eslint";
 
 // Which layer may import which. Changing this is a decision about the design: docs/adr.
+const belowServices = ["layer:base", "layer:contract", "layer:domain", "layer:platform"];
 const layers = [
   { sourceTag: "layer:base", onlyDependOnLibsWithTags: ["layer:base"] },
   { sourceTag: "layer:contract", onlyDependOnLibsWithTags: [] },
@@ -13,16 +14,11 @@ const layers = [
   },
   {
     sourceTag: "layer:platform",
-    onlyDependOnLibsWithTags: ["layer:base", "layer:contract", "layer:domain", "layer:platform"],
+    onlyDependOnLibsWithTags: belowServices,
   },
-  {
-    sourceTag: "layer:app",
-    onlyDependOnLibsWithTags: ["layer:base", "layer:contract", "layer:domain", "layer:platform"],
-  },
-  {
-    sourceTag: "layer:test",
-    onlyDependOnLibsWithTags: ["layer:base", "layer:contract", "layer:domain", "layer:platform"],
-  },
+  { sourceTag: "layer:service", onlyDependOnLibsWithTags: belowServices },
+  { sourceTag: "layer:app", onlyDependOnLibsWithTags: [...belowServices, "layer:service"] },
+  { sourceTag: "layer:test", onlyDependOnLibsWithTags: [...belowServices, "layer:service"] },
 ];
 
 export default tseslint.config(

@@ -14,8 +14,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   contract: [],
   domain: ["base", "domain"],
   platform: ["base", "contract", "domain", "platform"],
-  app: ["base", "contract", "domain", "platform"],
-  test: ["base", "contract", "domain", "platform"],
+  service: ["base", "contract", "domain", "platform"],
+  app: ["base", "contract", "domain", "platform", "service"],
+  test: ["base", "contract", "domain", "platform", "service"],
 };
 
 /** Modules of Node through which something leaves the process. A domain library takes ports instead. */

@@ -1,9 +1,8 @@
 import { readConfig, setting, type Config, type Emit } from "@hybridge/core";
 import { clusterOptions, clusterSettings } from "@hybridge/kafka";
+import { topicPattern, type MirrorOptions } from "@hybridge/mirror";
 import { rpcSettings } from "@hybridge/rpc";
 import { tracingSettings } from "@hybridge/tracing";
-import type { MirrorOptions } from "./mirror.ts";
-import { topicPattern } from "./topic-pattern.ts";
 
 const MIB = 1 << 20;
 

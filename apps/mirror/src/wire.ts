@@ -1,7 +1,7 @@
 import type { Emit } from "@hybridge/core";
+import { Mirror } from "@hybridge/mirror";
 import { startRpcServer } from "@hybridge/rpc";
 import { mirrorOptions, type MirrorConfig } from "./config.ts";
-import { Mirror } from "./mirror.ts";
 import { mirrorControlService } from "./rpc/mirror-control-service.ts";
 
 /** Runs the mirror and its gRPC service until the signal is aborted. */

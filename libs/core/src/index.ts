@@ -29,5 +29,6 @@ export { exitCode, runProgram } from "./program.ts";
 export { BoundedQueue } from "./queue.ts";
 export { RateMeter } from "./rate.ts";
 export { Secret } from "./secret.ts";
+export { Semaphore } from "./semaphore.ts";
 export { retry, type RetryOptions } from "./retry.ts";
 export { tlsFiles, tlsFileSettings, type TlsMaterial } from "./tls-files.ts";

@@ -1,3 +1,4 @@
+import { Backoff } from "./backoff.ts";
 import { systemClock, type Clock } from "./clock.ts";
 import { retryOf, type Retry } from "./errors.ts";
 
@@ -19,9 +20,10 @@ export async function retry<T>(
   attempt: (attemptNumber: number) => Promise<T>,
   options: RetryOptions,
 ): Promise<T> {
-  const { signal, baseMs = 100, maxMs = 10_000, tries = Infinity } = options;
+  const { signal, tries = Infinity } = options;
   const classify = options.classify ?? retryOf;
   const clock = options.clock ?? systemClock;
+  const backoff = new Backoff(options);
   for (let count = 1; ; count++) {
     signal.throwIfAborted();
     try {
@@ -29,8 +31,8 @@ export async function retry<T>(
     } catch (error) {
       const advice = classify(error);
       if (signal.aborted || advice === "never" || count >= tries) throw error;
-      const ceiling = Math.min(maxMs, baseMs * 2 ** Math.min(count - 1, 30));
-      const waitMs = advice === "now" && count === 1 ? 0 : ceiling * (0.5 + Math.random() / 2);
+      const backoffMs = backoff.failed();
+      const waitMs = advice === "now" && count === 1 ? 0 : backoffMs;
       options.onRetry?.(error, waitMs, count);
       await clock.sleep(waitMs, signal);
     }

@@ -1,4 +1,5 @@
 import { UnknownTopicError } from "@hybridge/kafka";
+import type { Mirror, PartitionMirror, Selection } from "@hybridge/mirror";
 import {
   MirrorControlServiceService,
   type GetStatusResponse,
@@ -10,9 +11,6 @@ import {
   type TranslateOffsetResponse,
 } from "@hybridge/proto/hybridge/mirror/v1/mirror_control_service";
 import { InvalidRequestError, unary } from "@hybridge/rpc";
-import type { Selection } from "../control.ts";
-import type { Mirror } from "../mirror.ts";
-import type { PartitionMirror } from "../partition.ts";
 
 /** hybridge.mirror.v1.MirrorControlService over a running mirror. */
 export function mirrorControlService(mirror: Mirror): {

@@ -1,0 +1,38 @@
+import type { Emit, MonotonicClock, Semaphore } from "@hybridge/core";
+import type { Cluster, Fetcher } from "@hybridge/kafka/raw";
+import type { ByteBudget } from "./sending/byte-budget.ts";
+import type { DeadLetters } from "./tenure/dead-letters.ts";
+import type { MergePolicy } from "./tenure/outbox.ts";
+import type { Positions } from "./positions/positions.ts";
+import type { Sender } from "./sending/sender.ts";
+
+/** What all partitions of a mirror share. */
+export interface MirrorContext {
+  readonly source: Cluster;
+  readonly target: Cluster;
+  readonly fetcher: Fetcher;
+  readonly sender: Sender;
+  readonly positions: Positions;
+  readonly deadLetters: DeadLetters;
+  readonly budget: ByteBudget;
+  readonly emit: Emit;
+  readonly clock: MonotonicClock;
+  /** From 0 up to 1. */
+  readonly random: () => number;
+  readonly merge: MergePolicy;
+  /** Part of every transactional id: two mirrors of one pair of clusters must share it. */
+  readonly mirrorId: string;
+  /** What to do when the source lost records before they were mirrored. */
+  readonly onTruncation: "continue" | "stop";
+  /** What to do when the source topic was deleted and created again. */
+  readonly onRecreation: "continue" | "stop";
+  /**
+   * How often a running partition fences anew. The coordinator forgets a transactional id that is
+   * not used for long; a later owner would then get another producer id, which fences nobody.
+   */
+  readonly renewEveryMs: number;
+  /** Lets a bounded number of partitions take over at a time. */
+  readonly takeOvers: Semaphore;
+  /** What the target takes in one batch of a topic. */
+  readonly batchBytesMax: (topic: string, signal: AbortSignal) => Promise<number>;
+}

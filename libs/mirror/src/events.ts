@@ -1,0 +1,167 @@
+import type { HybridgeEvent } from "@hybridge/core";
+import type { Route } from "./route.ts";
+
+const labels = (route: Route) => ({
+  topic: route.sourceTopic,
+  partition: String(route.partition),
+});
+
+const one = (name: string, route: Route, value = 1) => ({
+  kind: "counter" as const,
+  name,
+  value,
+  labels: labels(route),
+});
+
+/** What can happen in the mirror: each is logged and counted by one emit. */
+export const mirrorEvents = {
+  partitionStarted: (route: Route, from: bigint, at: bigint, epoch: number): HybridgeEvent => ({
+    name: "mirror.partition_started",
+    level: "info",
+    message: `mirror ${route.sourceTopic}-${route.partition} from source offset ${from} to target offset ${at}`,
+    fields: { ...route, sourceOffset: String(from), targetOffset: String(at), epoch },
+    measurements: [one("mirror_partition_starts_total", route)],
+  }),
+  partitionInterrupted: (route: Route, error: unknown): HybridgeEvent => ({
+    name: "mirror.partition_interrupted",
+    level: "warn",
+    message: `${route.sourceTopic}-${route.partition} stopped and starts again from the target's end`,
+    fields: { ...route },
+    error,
+    measurements: [one("mirror_partition_interruptions_total", route)],
+  }),
+  partitionFailed: (route: Route, error: unknown): HybridgeEvent => ({
+    name: "mirror.partition_failed",
+    level: "error",
+    message: `${route.sourceTopic}-${route.partition} is no longer mirrored`,
+    fields: { ...route },
+    error,
+    measurements: [one("mirror_partition_failures_total", route)],
+  }),
+  tailRecovered: (route: Route, records: bigint): HybridgeEvent => ({
+    name: "mirror.tail_recovered",
+    level: "info",
+    message: `${route.sourceTopic}-${route.partition}: ${records} records behind the last written position were found in the target`,
+    fields: { ...route, records: String(records) },
+  }),
+  sourceTruncated: (route: Route, first: bigint, next: bigint): HybridgeEvent => ({
+    name: "mirror.source_truncated",
+    level: "error",
+    message: `${route.sourceTopic}-${route.partition}: source offsets ${first} to ${next - 1n} were deleted before they were mirrored`,
+    fields: { ...route, firstOffset: String(first), lastOffset: String(next - 1n) },
+    measurements: [one("mirror_source_offsets_lost_total", route, Number(next - first))],
+  }),
+  deadLetter: (route: Route, offset: bigint, count: number, reason: string): HybridgeEvent => ({
+    name: "mirror.dead_letter",
+    level: "error",
+    message: `${route.sourceTopic}-${route.partition} offset ${offset}${count > 1 ? ` to ${offset + BigInt(count) - 1n}` : ""} was put aside: ${reason}`,
+    fields: { ...route, sourceOffset: String(offset), count, reason },
+    measurements: [one("mirror_dead_letters_total", route)],
+  }),
+  topicRecreated: (route: Route, error?: unknown): HybridgeEvent => ({
+    name: "mirror.topic_recreated",
+    level: "error",
+    message: `${route.sourceTopic}-${route.partition}: the source topic was deleted and created again; ${error === undefined ? "it is mirrored from its beginning, behind the records of the old one" : "it is not mirrored"}`,
+    fields: { ...route },
+    error,
+    measurements: [one("mirror_topics_recreated_total", route)],
+  }),
+  sourceDiverged: (route: Route, error: unknown): HybridgeEvent => ({
+    name: "mirror.source_diverged",
+    level: "error",
+    message: `${route.sourceTopic}-${route.partition}: the source lost records that had been mirrored`,
+    fields: { ...route },
+    error,
+    measurements: [one("mirror_source_divergences_total", route)],
+  }),
+  targetDiverged: (route: Route, error: unknown): HybridgeEvent => ({
+    name: "mirror.target_diverged",
+    level: "error",
+    message: `${route.targetTopic}-${route.partition}: the target holds what the source does not, or lost what it held`,
+    fields: { ...route },
+    error,
+    measurements: [one("mirror_target_divergences_total", route)],
+  }),
+  foreignWriter: (route: Route, error: unknown): HybridgeEvent => ({
+    name: "mirror.foreign_writer",
+    level: "error",
+    message: `${route.targetTopic}-${route.partition}: somebody else writes to the target`,
+    fields: { ...route },
+    error,
+    measurements: [one("mirror_foreign_writers_total", route)],
+  }),
+  fenced: (route: Route, error: unknown): HybridgeEvent => ({
+    name: "mirror.fenced",
+    level: "error",
+    message: `${route.sourceTopic}-${route.partition}: another mirror took over`,
+    fields: { ...route },
+    error,
+    measurements: [one("mirror_fences_total", route)],
+  }),
+  partitionPaused: (route: Route, since: string): HybridgeEvent => ({
+    name: "mirror.partition_paused",
+    level: "info",
+    message: `${route.sourceTopic}-${route.partition} is paused by an operator since ${since}`,
+    fields: { ...route, since },
+    measurements: [one("mirror_partition_pauses_total", route)],
+  }),
+  partitionResumed: (route: Route): HybridgeEvent => ({
+    name: "mirror.partition_resumed",
+    level: "info",
+    message: `${route.sourceTopic}-${route.partition} is resumed by an operator`,
+    fields: { ...route },
+    measurements: [one("mirror_partition_resumes_total", route)],
+  }),
+  topicRefused: (sourceTopic: string, targetTopic: string, error: unknown): HybridgeEvent => ({
+    name: "mirror.topic_refused",
+    level: "error",
+    message: `topic ${sourceTopic} is not mirrored: its target ${targetTopic} cannot be prepared; it is tried again`,
+    fields: { sourceTopic, targetTopic },
+    error,
+    measurements: [
+      {
+        kind: "counter",
+        name: "mirror_topics_refused_total",
+        value: 1,
+        labels: { topic: sourceTopic },
+      },
+    ],
+  }),
+  sourceTopicDeleted: (sourceTopic: string, partitions: number): HybridgeEvent => ({
+    name: "mirror.source_topic_deleted",
+    level: "warn",
+    message: `the source no longer has topic ${sourceTopic}; its ${partitions} partitions are no longer mirrored`,
+    fields: { sourceTopic, partitions },
+    measurements: [
+      {
+        kind: "counter",
+        name: "mirror_source_topics_deleted_total",
+        value: 1,
+        labels: { topic: sourceTopic },
+      },
+    ],
+  }),
+  topicCreated: (sourceTopic: string, targetTopic: string, partitions: number): HybridgeEvent => ({
+    name: "mirror.target_topic_ensured",
+    level: "info",
+    message: `target topic ${targetTopic} has the ${partitions} partitions of ${sourceTopic}`,
+    fields: { sourceTopic, targetTopic, partitions },
+  }),
+  degraded: (reason: string, error: unknown): HybridgeEvent => ({
+    name: "mirror.degraded",
+    level: "warn",
+    message: reason,
+    error,
+  }),
+  recovered: (): HybridgeEvent => ({
+    name: "mirror.recovered",
+    level: "info",
+    message: "source and target answer again",
+  }),
+  positionsLate: (error: unknown): HybridgeEvent => ({
+    name: "mirror.positions_late",
+    level: "warn",
+    message: "the positions could not be written; a restart would compare more of the target",
+    error,
+  }),
+} as const;

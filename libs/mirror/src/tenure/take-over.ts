@@ -1,0 +1,163 @@
+import { failpoint } from "@hybridge/core";
+import { OffsetOutOfRangeError } from "@hybridge/kafka";
+import {
+  describeTopicConfig,
+  offsetAt,
+  rangeOf,
+  TopicRecreatedError,
+  type Fence,
+  type Fencer,
+} from "@hybridge/kafka/raw";
+import { TargetDivergedError } from "../errors.ts";
+import { mirrorEvents } from "../events.ts";
+import type { Route } from "../route.ts";
+import type { PositionLedger } from "../positions/positions.ts";
+import { compareTail, type Found } from "./resume.ts";
+import type { MirrorContext } from "../context.ts";
+
+/** What a take-over leaves behind: who owns the target partition, and where both logs go on. */
+export interface TakenOver {
+  readonly owner: Fence;
+  readonly positions: PositionLedger;
+  readonly sourceTopicId: string;
+  readonly next: bigint;
+  /** The source's leader epoch before `next`; -1 when it is not known. */
+  readonly epoch: number;
+  readonly targetEnd: bigint;
+  readonly leader: number;
+  readonly bytesMax: number;
+}
+
+/**
+ * Makes this mirror the only one that can append to a target partition, and finds the source
+ * offset to go on from.
+ *
+ * @param fencer this process's own for the partition: if anybody else fenced since, it fails
+ * @throws FencedError, TargetDivergedError, TopicRecreatedError, OffsetOutOfRangeError
+ */
+export async function takeOver(
+  context: MirrorContext,
+  route: Route,
+  fencer: Fencer,
+  onFenced: () => void,
+  signal: AbortSignal,
+): Promise<TakenOver> {
+  const { source, target, batchBytesMax } = context;
+  const { sourceTopic, targetTopic, partition } = route;
+  const from = await source.topic(sourceTopic, signal);
+  const to = await target.topic(targetTopic, signal);
+  const owner = await fencer.take(signal);
+  failpoint("mirror.fenced");
+  onFenced();
+  // What another owner wrote down until the fence counts, above all which records it put aside.
+  if (!owner.isContinued) await context.positions.readOn(signal);
+  const ids = { sourceTopicId: from.id, targetTopicId: to.id };
+  const place = { sourceTopic, targetTopic, partition, ...ids };
+  const positions = context.positions.of(place, owner);
+  fencer.confirm();
+  const targetEnd = owner.endOffsets.get(partition) ?? 0n;
+  const { next, epoch } = await resume(context, route, positions, targetEnd, signal);
+  return {
+    owner,
+    positions,
+    sourceTopicId: from.id,
+    next,
+    epoch,
+    targetEnd,
+    bytesMax: await batchBytesMax(targetTopic, signal),
+    leader: await target.leader(targetTopic, partition, signal),
+  };
+}
+
+async function resume(
+  context: MirrorContext,
+  route: Route,
+  positions: PositionLedger,
+  targetEnd: bigint,
+  signal: AbortSignal,
+): Promise<Found> {
+  const { source, target, emit } = context;
+  const { sourceTopic, targetTopic, partition } = route;
+  const range = await rangeOf(source, sourceTopic, partition, signal);
+  const start = await offsetAt(target, { topic: targetTopic, partition }, "earliest", signal);
+  const { end } = positions;
+  const known = end?.sourceOffset ?? range.start;
+  const isCut = known < range.start;
+  if (isCut && context.onTruncation === "stop") {
+    throw new OffsetOutOfRangeError({
+      topic: sourceTopic,
+      partition,
+      position: known,
+      startOffset: range.start,
+      endOffset: range.end,
+    });
+  }
+  const former = end === undefined ? formerEnd(context, route, positions) : undefined;
+  const before = end?.targetOffset ?? former ?? start;
+  if (before > targetEnd) throw targetCutBack(route, before, targetEnd);
+  const found = await compareTail(
+    {
+      source,
+      target,
+      route,
+      positions,
+      sourceFrom: known,
+      sourceStart: range.start,
+      sourceEnd: range.end,
+      targetFrom: before,
+      targetStart: start,
+      targetEnd,
+      // What an earlier topic of this name left behind its last position is in no source any more.
+      followsFormerTopic: former !== undefined,
+      isCompacted: (side) => isCompacted(context, route, side, signal),
+    },
+    signal,
+  );
+  if (former !== undefined) emit(mirrorEvents.topicRecreated(route));
+  if (isCut) emit(mirrorEvents.sourceTruncated(route, known, range.start));
+  if (found.next > known) emit(mirrorEvents.tailRecovered(route, found.next - known));
+  const next = behindDeadLetters(positions, found.next > range.start ? found.next : range.start);
+  // The epoch is that of the record before the position, or says nothing.
+  return { next, epoch: next === found.next ? found.epoch : -1 };
+}
+
+async function isCompacted(
+  { source, target }: MirrorContext,
+  { sourceTopic, targetTopic }: Route,
+  side: "source" | "target",
+  signal: AbortSignal,
+): Promise<boolean> {
+  const [cluster, topic] = side === "source" ? [source, sourceTopic] : [target, targetTopic];
+  const entries = await describeTopicConfig(cluster, topic, signal);
+  const policy = entries.find(({ name }) => name === "cleanup.policy")?.value;
+  return policy?.includes("compact") === true;
+}
+
+/**
+ * Where the records of an earlier source topic of the same name end in the target. Its positions
+ * do not count for the new topic, but say which part of the target is not to be compared with it.
+ */
+function formerEnd(
+  { positions: all, onRecreation }: MirrorContext,
+  { sourceTopic, targetTopic, partition }: Route,
+  { owner }: PositionLedger,
+): bigint | undefined {
+  const end = all.formerEnd(owner);
+  if (end === undefined || onRecreation === "continue") return end;
+  throw new TopicRecreatedError(
+    `mirror ${sourceTopic}-${partition}: the topic has the id ${owner.sourceTopicId} now, and what stands in ${targetTopic} up to offset ${end} came from one with another id: it was deleted and created again; with HYBRIDGE_ON_RECREATION=continue the new topic is mirrored from its beginning, behind the old records`,
+  );
+}
+
+/** A record is put aside when all before it is settled, so that nothing up to it is left. */
+function behindDeadLetters(positions: PositionLedger, next: bigint): bigint {
+  const last = positions.deadLetters.at(-1);
+  const settled = last ? last.sourceOffset + last.count : 0n;
+  return settled > next ? settled : next;
+}
+
+function targetCutBack(route: Route, known: bigint, end: bigint): Error {
+  return new TargetDivergedError(
+    `find the end of ${route.targetTopic}-${route.partition}: it ends at ${end}, and records up to ${known} had been acknowledged: the target lost them; check for an unclean leader election`,
+  );
+}

@@ -1,0 +1,112 @@
+import { ConfigError, InvariantError, isAbort, type Emit } from "@hybridge/core";
+import { BrokerError } from "@hybridge/kafka";
+import {
+  AuthenticationError,
+  brokerError,
+  UnsupportedBrokerError,
+  type TopicMetadata,
+} from "@hybridge/kafka/raw";
+import { mirrorEvents } from "../events.ts";
+import type { Route } from "../route.ts";
+import type { MirrorContext } from "../context.ts";
+import { ensureTarget, isWanted, type TopicRules } from "./target-topic.ts";
+
+/** Listings in a row that a topic has to be absent from: one may come from a broker that is behind. */
+const ABSENCES = 2;
+
+/** Finds out which topics there are to mirror, and prepares their targets. */
+export class Discovery {
+  readonly #context: MirrorContext;
+  readonly #rules: TopicRules;
+  readonly #emit: Emit;
+  /** By source topic: why its target cannot be prepared. */
+  readonly #refused = new Map<string, string>();
+  readonly #absences = new Map<string, number>();
+
+  constructor(context: MirrorContext, rules: TopicRules) {
+    this.#context = context;
+    this.#rules = rules;
+    this.#emit = context.emit;
+  }
+
+  /** Why a topic is not mirrored although it is wanted; undefined when there is none. */
+  get refusal(): string | undefined {
+    const [first] = this.#refused;
+    return first && `topic ${first[0]} is refused: ${first[1]}`;
+  }
+
+  /** All topics of the source. */
+  async list(signal: AbortSignal): Promise<readonly TopicMetadata[]> {
+    return (await this.#context.source.describe(undefined, signal)).topics;
+  }
+
+  /** Those of the mirrored topics that the source no longer has. */
+  gone(topics: readonly TopicMetadata[], mirrored: Iterable<string>): readonly string[] {
+    const listed = new Set(topics.map(({ name }) => name));
+    for (const name of listed) this.#absences.delete(name);
+    for (const name of this.#refused.keys()) if (!listed.has(name)) this.#refused.delete(name);
+    const gone: string[] = [];
+    for (const name of mirrored) {
+      if (listed.has(name)) continue;
+      const absences = (this.#absences.get(name) ?? 0) + 1;
+      this.#absences.set(name, absences);
+      if (absences < ABSENCES) continue;
+      this.#absences.delete(name);
+      gone.push(name);
+    }
+    return gone;
+  }
+
+  /**
+   * By topic, the partitions that are not mirrored yet, with their target prepared. A topic for
+   * which that is refused is left for the next time and does not stop the others.
+   *
+   * @throws when a cluster does not answer, or will not answer us at all
+   */
+  async *fresh(
+    topics: readonly TopicMetadata[],
+    isMirrored: (sourceTopic: string, partition: number) => boolean,
+    signal: AbortSignal,
+  ): AsyncGenerator<readonly Route[]> {
+    for (const topic of topics) {
+      if (!isWanted(topic, this.#rules)) continue;
+      const targetTopic = `${this.#rules.prefix}${topic.name}`;
+      if (!(await this.#prepare(topic, targetTopic, signal))) continue;
+      const fresh = topic.partitions.filter(({ partition }) => !isMirrored(topic.name, partition));
+      if (fresh.length === 0) continue;
+      yield fresh.map(({ partition }) => ({ sourceTopic: topic.name, targetTopic, partition }));
+    }
+  }
+
+  async #prepare(topic: TopicMetadata, targetTopic: string, signal: AbortSignal): Promise<boolean> {
+    const { source, target } = this.#context;
+    try {
+      const need = { operation: "Read", name: topic.name } as const;
+      if (topic.error !== 0) {
+        throw brokerError(`look up topic ${topic.name}`, topic.error, null, need);
+      }
+      await ensureTarget(source, target, topic, targetTopic, this.#emit, signal);
+      this.#refused.delete(topic.name);
+      return true;
+    } catch (error) {
+      if (!isAboutOneTopic(error) || isAbort(error, signal)) throw error;
+      const reason = error instanceof Error ? error.message : String(error);
+      if (this.#refused.get(topic.name) !== reason) {
+        this.#emit(mirrorEvents.topicRefused(topic.name, targetTopic, error));
+      }
+      this.#refused.set(topic.name, reason);
+      return false;
+    }
+  }
+}
+
+/** A broker answered, and what it said concerns the topic and not us. */
+function isAboutOneTopic(error: unknown): boolean {
+  const isAboutUs =
+    error instanceof AuthenticationError ||
+    error instanceof UnsupportedBrokerError ||
+    error instanceof ConfigError ||
+    error instanceof InvariantError;
+  if (isAboutUs) return false;
+  return error instanceof BrokerError || (error as Error).cause instanceof BrokerError;
+}
