@@ -10,7 +10,7 @@ import {
 import { encodePosition, POSITIONS_TOPIC } from "@hybridge/kafka/raw";
 import { produceBatches, TransactionalProducer } from "@hybridge/kafka/testing";
 import type { Redshift } from "@hybridge/redshift";
-import { columns, hiveColumns, redshiftColumnNames, redshiftColumns } from "@hybridge/tweet";
+import { hiveColumns, redshiftColumnNames, redshiftColumns } from "@hybridge/tweet";
 import { valuesOf, type Value } from "./typed-values.ts";
 
 /** A record as both sides hold it, by its source offset. */
@@ -115,7 +115,7 @@ TBLPROPERTIES ('serialization.escape.crlf'='true')`,
     signal,
   );
   await setVisible(hive, [sourceEnd, sourceEnd], signal);
-  const names = columns.map(({ name }) => name).filter((name) => name !== "raw");
+  const names = redshiftColumnNames();
   const values = rows.map((row) => {
     const typed = typedRow(row);
     return `(${names.map((name) => hiveLiteral(typed[name] ?? null)).join(", ")})`;

@@ -19,7 +19,7 @@ export async function rowsInHdfs(
   const instance = await DuckDBInstance.create(":memory:");
   const connection = await instance.connect();
   const reader = await connection.runAndReadAll(
-    `SELECT kafka_partition AS p, kafka_offset AS o, raw_md5 = md5(raw) AS same, raw_md5 AS md5
+    `SELECT kafka_partition AS p, kafka_offset AS o, raw_md5 = md5(coalesce(raw, '')) AS same, raw_md5 AS md5
      FROM read_parquet('${scratch}/*.parquet')`,
   );
   const rows = reader.getRowObjects().map((row) => {

@@ -90,7 +90,7 @@ async function rowsInHive(): Promise<string[]> {
   const [host = "", port = ""] = hive.addresses.address.split(":");
   await using engine = openHive({ host, port: Number(port) });
   const sql =
-    "SELECT concat(kafka_partition, '/', kafka_offset, ' ', raw_md5), md5(raw) = raw_md5 FROM hybridge.tweets";
+    "SELECT concat(kafka_partition, '/', kafka_offset, ' ', raw_md5), md5(coalesce(raw, '')) = raw_md5 FROM hybridge.tweets";
   await using result = await engine.execute(sql, { signal });
   const rows: string[] = [];
   for await (const { columns } of result.batches) {

@@ -1,4 +1,5 @@
 import type { DeadLetter, LandingRecord, TopicPartition } from "./ports.ts";
+import type { LocalFile } from "./store-port.ts";
 
 /** Columns of landed files, in their order. `id` goes into the log's `add`; another list has another id. */
 export interface ColumnList {
@@ -22,14 +23,6 @@ export interface EncodedRange extends EncodedPartition {
   readonly first: bigint;
   readonly last: bigint;
   readonly rows: number;
-}
-
-/** A file on local disk as it was written and read back. */
-export interface LocalFile {
-  readonly localPath: string;
-  readonly bytes: number;
-  /** Lower-case hex. */
-  readonly sha256: string;
 }
 
 /** The rows of one hour of event time. */

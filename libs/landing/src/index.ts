@@ -1,12 +1,5 @@
 export { landingStoreOver } from "./blob-landing-store.ts";
 export type { CatalogPosition, Following, FollowingCatalog } from "./catalog-port.ts";
-export { startLanding, type Landing, type LandingOptions } from "./engine.ts";
-export {
-  CatalogMovedError,
-  CatalogRefusedError,
-  FencedError,
-  SegmentSchemaError,
-} from "./errors.ts";
 export type {
   ColumnList,
   Encoded,
@@ -20,6 +13,13 @@ export type {
   FlushFile,
   FlushRecord,
 } from "./encoder-port.ts";
+export { startLanding, type Landing, type LandingOptions } from "./engine.ts";
+export {
+  CatalogMovedError,
+  CatalogRefusedError,
+  FencedError,
+  SegmentSchemaError,
+} from "./errors.ts";
 export { LandingEngine } from "./engine/engine.ts";
 export { adviceOn } from "./engine/health.ts";
 export type { EngineOptions } from "./engine/options.ts";

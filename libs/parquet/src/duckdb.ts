@@ -17,7 +17,7 @@ export async function openDatabase(memoryLimit: string): Promise<Database> {
   });
   const connection = await instance.connect();
   return {
-    run: (sql, what, signal) => run(connection, sql, what, signal),
+    run: (sql, what, signal) => runStatement(connection, sql, what, signal),
     [Symbol.asyncDispose]() {
       connection.closeSync();
       instance.closeSync();
@@ -26,7 +26,8 @@ export async function openDatabase(memoryLimit: string): Promise<Database> {
   };
 }
 
-async function run(
+/** Runs one statement and returns its rows as objects. An abort interrupts it. */
+export async function runStatement(
   connection: DuckDBConnection,
   sql: string,
   what: string,

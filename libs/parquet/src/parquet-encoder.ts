@@ -27,7 +27,7 @@ export interface ParquetOptions {
 }
 
 /** Of the rows in a file and of how they are written. A change of either needs a new one. */
-const SCHEMA = "v2";
+const SCHEMA = "v3";
 
 /** Rows of a Parquet row group, a multiple of DuckDB's vectors: its default needs 200 MB more. */
 const ROW_GROUP_ROWS = 20_480;
@@ -125,6 +125,7 @@ const JSON_TYPES = {
   long: "BIGINT",
   timestamp: "BIGINT",
   boolean: "BOOLEAN",
+  binary: "VARCHAR",
 };
 
 function source(path: string): string {
@@ -137,7 +138,8 @@ function source(path: string): string {
 
 /** Timestamps are wall clock in UTC without a zone: what Hive and Redshift mean by TIMESTAMP. */
 function selected({ name, kind }: (typeof columns)[number]): string {
-  return kind === "timestamp" ? `make_timestamp("${name}" * 1000) AS "${name}"` : `"${name}"`;
+  if (kind === "timestamp") return `make_timestamp("${name}" * 1000) AS "${name}"`;
+  return kind === "binary" ? `from_base64("${name}") AS "${name}"` : `"${name}"`;
 }
 
 async function sha256Of(path: string, signal: AbortSignal): Promise<string> {

@@ -92,6 +92,7 @@ function lineOf(row: TweetRow): string {
     const value = plain[name];
     if (typeof value === "bigint") plain[name] = value.toString();
   }
+  plain["kafka_key"] = row.kafka_key && Buffer.from(row.kafka_key).toString("base64");
   return `${JSON.stringify(plain)}\n`;
 }
 

@@ -6,7 +6,13 @@ import type { Engine } from "./tokens.ts";
  * clusters give (its partition and source offset are compared beside it), and `landed_at`, which
  * each side gives. `raw` is in files only, and `raw_md5` stands for it.
  */
-const OWN_TO_A_SIDE = ["kafka_topic", "kafka_partition", "kafka_offset", "landed_at"];
+const OWN_TO_A_SIDE = [
+  "kafka_topic",
+  "kafka_partition",
+  "kafka_offset",
+  "kafka_topic_id",
+  "landed_at",
+];
 
 export const comparedColumns: readonly Column[] = columns.filter(
   (each: Column) => each.filesOnly !== true && !OWN_TO_A_SIDE.includes(each.name),
@@ -79,6 +85,7 @@ function fieldOf(engine: Engine, { kind, name }: Column): string {
   const column = quoteName(engine, name);
   switch (kind) {
     case "text":
+    case "binary":
       return `COALESCE(MD5(${column}), '-')`;
     case "integer":
     case "long":

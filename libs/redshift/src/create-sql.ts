@@ -1,4 +1,4 @@
-import { columns, redshiftColumns } from "@hybridge/tweet";
+import { redshiftColumnNames, redshiftColumns } from "@hybridge/tweet";
 import { quoteName, quoteText, redshiftTables, tableNames, type TableNames } from "./names.ts";
 
 export const KEY = ["kafka_topic", "kafka_partition", "kafka_offset"] as const;
@@ -106,8 +106,7 @@ export function addDeletionTimestamp(of: TableNames): string {
 
 /** Columns that rows of this version need and `found` lacks. */
 export function missingColumns(found: readonly string[]): readonly string[] {
-  const wanted = columns.map(({ name }) => name).filter((name) => name !== "raw");
-  return wanted.filter((name) => !found.includes(name));
+  return redshiftColumnNames().filter((name) => !found.includes(name));
 }
 
 /** Names with commas between them. */

@@ -155,7 +155,7 @@ function loadPosts(of: TableNames, manifest: string, iamRole: string): readonly 
   const deletion = list(DELETION_COLUMNS);
   const role = iamRole === "default" ? "default" : quoteText(iamRole);
   return [
-    // Files have `raw`, the table has not: COPY from Parquet wants the same columns in both.
+    // Files have more columns than the table: COPY from Parquet wants the same in both.
     `CREATE TEMP TABLE ${STAGED} (
 ${redshiftColumns({ raw: true })}
 )`,

@@ -1,8 +1,8 @@
 /** One column of the table of posts, in each dialect. */
 export interface Column {
   readonly name: string;
-  /** What a row holds: `integer` number, `long` bigint, `timestamp` number of ms since 1970 UTC. */
-  readonly kind: "text" | "integer" | "long" | "timestamp" | "boolean";
+  /** What a row holds: `integer` number, `long` bigint, `timestamp` number of ms since 1970 UTC, `binary` bytes. */
+  readonly kind: "text" | "integer" | "long" | "timestamp" | "boolean" | "binary";
   readonly nullable: boolean;
   /** Text only: the most bytes of UTF-8 that a value may have. Redshift counts bytes, not characters. */
   readonly bytesMax?: number;
@@ -17,7 +17,8 @@ const REDSHIFT_VARCHAR_MAX = 65_535;
 /**
  * The table of posts: the one place from which the schemas of Hive, Redshift and the landed files
  * derive. The order is that of the files, because COPY from Parquet matches columns by position.
- * `raw` stays last, so that a table without it is a prefix of a file.
+ * Those that only files have stay last, so that a table without them is a prefix of a file: with
+ * topic, partition and offset they hold all of the Kafka record. New columns come before them.
  */
 export const columns = [
   column("kafka_topic", "text", "Topic that the side reads from.", { required: true, bytes: 249 }),
@@ -60,7 +61,26 @@ export const columns = [
     required: true,
     bytes: 32,
   }),
-  column("raw", "text", "The source's JSON, byte for byte.", { required: true, filesOnly: true }),
+  column("kafka_topic_id", "text", "Id of the topic: another one of the same name has another.", {
+    bytes: 300,
+  }),
+  column("kafka_timestamp_ms", "long", "The record's own timestamp, whatever it is, in ms.", {
+    required: true,
+    filesOnly: true,
+  }),
+  column("kafka_timestamp_type", "text", "create or append, where the reader knows.", {
+    filesOnly: true,
+  }),
+  column("kafka_key", "binary", "The record's key.", { filesOnly: true }),
+  column(
+    "kafka_headers",
+    "text",
+    "JSON array of [name, value] in their order; a value is text, null or {base64}.",
+    { required: true, filesOnly: true },
+  ),
+  column("raw", "text", "The source's JSON, byte for byte; NULL when the record has no value.", {
+    filesOnly: true,
+  }),
 ] as const satisfies readonly Column[];
 
 const HIVE = {
@@ -69,6 +89,7 @@ const HIVE = {
   long: "bigint",
   timestamp: "timestamp",
   boolean: "boolean",
+  binary: "binary",
 };
 
 const DUCKDB = {
@@ -77,9 +98,16 @@ const DUCKDB = {
   long: "BIGINT",
   timestamp: "TIMESTAMP",
   boolean: "BOOLEAN",
+  binary: "BLOB",
 };
 
-const REDSHIFT = { integer: "INTEGER", long: "BIGINT", timestamp: "TIMESTAMP", boolean: "BOOLEAN" };
+const REDSHIFT = {
+  integer: "INTEGER",
+  long: "BIGINT",
+  timestamp: "TIMESTAMP",
+  boolean: "BOOLEAN",
+  binary: "VARBYTE(1024000)",
+};
 
 /** Column definitions for Hive's CREATE TABLE, one a line, quoted, with comments; dt and hr are not among them. */
 export function hiveColumns(): string {

@@ -15,6 +15,7 @@ interface ValueOf {
   long: bigint;
   timestamp: number;
   boolean: boolean;
+  binary: Uint8Array;
 }
 
 /** A row of the table of posts; its members are those of `columns`, with their types. */
@@ -35,12 +36,15 @@ type RequiredName =
   | "hashtags"
   | "landed_at"
   | "raw_md5"
-  | "raw";
+  | "kafka_timestamp_ms"
+  | "kafka_headers";
 
 /** What of a Kafka record a row is made from. */
 export interface TweetRecord {
   readonly offset: bigint;
   readonly timestampMs: number;
+  /** Who set the timestamp, where the reader knows. */
+  readonly timestampType?: "create" | "append";
   readonly key: Buffer | null;
   readonly value: Buffer | null;
   readonly headers: readonly (readonly [name: string, value: Buffer | null])[];
@@ -49,6 +53,7 @@ export interface TweetRecord {
 /** Where the record stands, and when its segment was cut. */
 export interface Coordinates {
   readonly topic: string;
+  readonly topicId?: string;
   readonly partition: number;
   readonly landedAtMs: number;
 }
@@ -93,11 +98,15 @@ export function rowOf(record: TweetRecord, at: Coordinates): RowResult {
     kafka_topic: at.topic,
     kafka_partition: at.partition,
     kafka_offset: record.offset,
-    // -1 is Kafka's "no timestamp", and producers may write anything: 1970 stands for both.
-    kafka_timestamp: storableTime(Math.max(record.timestampMs, 0)) ?? 0,
+    kafka_timestamp: recordTime(record.timestampMs),
     id,
     op: fields.op,
-    event_time: eventTimeOf(fields, record.timestampMs),
+    event_time: eventTimeOf(
+      fields.op === "delete" ? fields.deletedAtMs : fields.createdAtMs,
+      fields.observedAtMs,
+      fields.createdAtMs,
+      record.timestampMs,
+    ),
     created_at: storableTime(fields.createdAtMs),
     source: text("source", headers.source),
     schema_name: schema,
@@ -119,6 +128,11 @@ export function rowOf(record: TweetRecord, at: Coordinates): RowResult {
     traceparent: text("traceparent", headers.traceparent),
     landed_at: at.landedAtMs,
     raw_md5: hash("md5", record.value ?? "", "hex"),
+    kafka_topic_id: at.topicId ?? null,
+    kafka_timestamp_ms: asLong(record.timestampMs),
+    kafka_timestamp_type: record.timestampType ?? null,
+    kafka_key: record.key,
+    kafka_headers: headersText(record.headers),
     raw,
   };
   return { ok: true, row };
@@ -129,7 +143,7 @@ type Said =
       readonly ok: true;
       readonly fields: PostFields;
       readonly schema: PostSchema | null;
-      readonly raw: string;
+      readonly raw: string | null;
     }
   | Extract<RowResult, { readonly ok: false }>;
 
@@ -137,7 +151,8 @@ function saidBy(record: TweetRecord, schema: string | undefined, isDelete: boole
   const { key, value } = record;
   if (value === null) {
     return (
-      deletionByKey(key, "") ?? notARow("EMPTY", "there is no value, and no key that names a post")
+      deletionByKey(key, null) ??
+      notARow("EMPTY", "there is no value, and no key that names a post")
     );
   }
   const { reading, text: raw } = readPost(value, schema);
@@ -156,7 +171,7 @@ function asDeletion({ id, authorId, createdAtMs, observedAtMs, version }: PostFi
   return deletion(id, { authorId, createdAtMs, observedAtMs, version });
 }
 
-function deletionByKey(key: Buffer | null, raw: string): Said | undefined {
+function deletionByKey(key: Buffer | null, raw: string | null): Said | undefined {
   if (key === null || key.length === 0 || !isUtf8(key)) return undefined;
   return { ok: true, schema: null, raw, fields: deletion(key.toString("utf8")) };
 }
@@ -185,17 +200,22 @@ const DAY_MS = 86_400_000;
  * what the source says of its message, then the record's own. Producers may write anything there
  * (0, -1, seconds): a record's time that cannot be decides nothing. If all fail, it is 1970.
  */
-function eventTimeOf(fields: PostFields, recordMs: number): number {
+export function eventTimeOf(
+  saidMs: number | null,
+  observedMs: number | null,
+  createdMs: number | null,
+  recordMs: number,
+): number {
   const isRecorded = isPlausible(recordMs);
   const latestMs = isRecorded ? recordMs + DAY_MS : Infinity;
-  const isDeletion = fields.op === "delete";
-  const said = isDeletion ? fields.deletedAtMs : fields.createdAtMs;
-  const isPossible = (ms: number | null): ms is number =>
-    ms !== null && isPlausible(ms) && ms <= latestMs;
-  if (isPossible(said)) return said;
-  if (isPossible(fields.observedAtMs)) return fields.observedAtMs;
+  if (isPossible(saidMs, latestMs)) return saidMs;
+  if (isPossible(observedMs, latestMs)) return observedMs;
   if (isRecorded) return recordMs;
-  return isPossible(fields.createdAtMs) ? fields.createdAtMs : 0;
+  return isPossible(createdMs, latestMs) ? createdMs : 0;
+}
+
+function isPossible(ms: number | null, latestMs: number): ms is number {
+  return ms !== null && isPlausible(ms) && ms <= latestMs;
 }
 
 /** Years that every engine's timestamp holds; others are unknown rather than wrong. */
@@ -204,6 +224,34 @@ const STORABLE_END_MS = Date.UTC(2200, 0, 1);
 
 function storableTime(ms: number | null): number | null {
   return ms !== null && ms >= STORABLE_MIN_MS && ms < STORABLE_END_MS ? ms : null;
+}
+
+/** -1 is Kafka's "no timestamp", and producers may write anything: 1970 stands for both. */
+export function recordTime(ms: number): number {
+  return storableTime(Math.max(ms, 0)) ?? 0;
+}
+
+const LONG_MAX = 2n ** 63n - 1n;
+
+/** Kafka's timestamps are 64-bit integers; a double beside the largest ones may be 2^63. */
+function asLong(ms: number): bigint {
+  const value = BigInt(ms);
+  return value > LONG_MAX ? LONG_MAX : value;
+}
+
+/**
+ * All headers, exactly: JSON `[[name, value], ...]` in their order, repeated names too. A value is
+ * its text where it is UTF-8, `{"base64": ...}` where it is not, and null where there is none.
+ */
+export function headersText(headers: TweetRecord["headers"]): string {
+  if (headers.length === 0) return "[]";
+  return JSON.stringify(
+    headers.map(([name, value]) => {
+      if (value === null) return [name, null];
+      const text = isUtf8(value) ? value.toString("utf8") : { base64: value.toString("base64") };
+      return [name, text];
+    }),
+  );
 }
 
 type TextColumn = Extract<ColumnTable, { kind: "text" }>["name"];

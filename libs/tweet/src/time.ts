@@ -89,7 +89,7 @@ function twoDigits(text: string, at: number): number {
   return high >= 0 && high <= 9 && low >= 0 && low <= 9 ? high * 10 + low : Number.NaN;
 }
 
-function epochOf(value: number): number | null {
+export function epochOf(value: number): number | null {
   for (const msPerUnit of [1, 1_000, 0.001]) {
     const ms = Math.floor(value * msPerUnit);
     if (isPlausible(ms)) return ms;

@@ -27,7 +27,7 @@ function assertRead(record: TweetRecord): boolean {
     if (value === null) assert.ok(each.nullable, each.name);
     else assertFits(each, value);
   }
-  const exact = record.value === null ? "" : record.value.toString("utf8");
+  const exact = record.value?.toString("utf8") ?? null;
   assert.equal(result.row.raw, exact);
   const { dt, hr } = partitionOf(result.row);
   assert.match(`${dt} ${hr}`, /^(19|20)\d\d-\d\d-\d\d [0-2]\d$/);
@@ -41,8 +41,12 @@ function assertFits(column: (typeof columns)[number], value: unknown): void {
     assert.ok(Buffer.byteLength(value) <= column.bytesMax, column.name);
     assert.ok(!value.includes("\0"), column.name);
   } else if (column.kind === "long") {
-    assert.ok(typeof value === "bigint" && value <= LONG_MAX && value >= -LONG_MAX, column.name);
-  } else if (column.kind === "boolean") assert.equal(typeof value, "boolean");
+    assert.ok(
+      typeof value === "bigint" && value <= LONG_MAX && value >= -LONG_MAX - 1n,
+      column.name,
+    );
+  } else if (column.kind === "binary") assert.ok(Buffer.isBuffer(value), column.name);
+  else if (column.kind === "boolean") assert.equal(typeof value, "boolean");
   else assert.ok(Number.isSafeInteger(value), column.name);
 }
 

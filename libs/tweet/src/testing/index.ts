@@ -1,0 +1,1 @@
+export { mutatedLines, someBytes, treesOfPosts, valuesInPlaceOfOthers } from "./hostile-values.ts";
