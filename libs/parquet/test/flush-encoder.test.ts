@@ -41,6 +41,8 @@ test("rows are those of rowOf, with all of their records", async () => {
   await using encoded = await buffer.encode({ landedAtMs, signal });
   await assertEncoded(encoded, records, landedAtMs, reader);
   for (const file of encoded.files) await assertDigest(file);
+  const [row] = await reader.rows(encoded.files[0]?.localPath ?? "");
+  assert.deepEqual(Object.keys(row ?? {}), [...encoder.columns.names, "filename"]);
   assert.deepEqual(
     encoder.columns.names,
     columns.map(({ name }) => name),
@@ -156,7 +158,7 @@ test("files of the external side: what Redshift keeps, and the rest beside it", 
     await assertDigest(file);
     await assertDigest(file.raw);
     const [typed, raw] = [await reader.rows(file.localPath), await reader.rows(file.raw.localPath)];
-    assert.deepEqual(Object.keys(typed[0] ?? {}), redshiftColumnNames());
+    assert.deepEqual(Object.keys(typed[0] ?? {}), [...split.columns.names, "filename"]);
     for (const [index, row] of typed.entries()) {
       const beside = raw[index] ?? {};
       assert.equal(beside["kafka_offset"], row["kafka_offset"]);

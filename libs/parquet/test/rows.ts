@@ -26,7 +26,8 @@ export function record(offset: number, value: Buffer | string | null): FlushReco
 }
 
 export interface Reader extends AsyncDisposable {
-  rows(path: string): Promise<Record<string, unknown>[]>;
+  /** Rows of files, in their order, with the path of each as `filename`. */
+  rows(...paths: string[]): Promise<Record<string, unknown>[]>;
 }
 
 /** Reads Parquet with a DuckDB of its own. */
@@ -34,8 +35,9 @@ export async function openReader(): Promise<Reader> {
   const instance = await DuckDBInstance.create(":memory:");
   const connection: DuckDBConnection = await instance.connect();
   return {
-    async rows(path) {
-      const from = `read_parquet('${path}')`;
+    async rows(...paths) {
+      const list = paths.map((path) => `'${path}'`).join(", ");
+      const from = `read_parquet([${list}], filename = true, hive_partitioning = false)`;
       const names = (await connection.runAndReadAll(`FROM ${from} LIMIT 0`)).columnNames();
       // Text as bytes: the client's own decoder leaves a byte order mark out.
       const selected = names.map((name) =>
@@ -100,14 +102,14 @@ export async function assertEncoded(
   reader: Reader,
 ): Promise<void> {
   const rows = new Map<bigint, Record<string, unknown>>();
-  for (const file of encoded.files) {
-    for (const row of await reader.rows(file.localPath)) {
-      const offset = row["kafka_offset"] as bigint;
-      assert.ok(!rows.has(offset), `offset ${offset} twice`);
-      rows.set(offset, row);
-      const iso = new Date(row["event_time"] as number).toISOString();
-      assert.equal(iso.slice(0, 13), `${file.dt}T${file.hr}`);
-    }
+  const files = new Map(encoded.files.map((file) => [file.localPath, file]));
+  for (const row of files.size === 0 ? [] : await reader.rows(...files.keys())) {
+    const offset = row["kafka_offset"] as bigint;
+    assert.ok(!rows.has(offset), `offset ${offset} twice`);
+    rows.set(offset, row);
+    const iso = new Date(row["event_time"] as number).toISOString();
+    const file = files.get(String(row["filename"]));
+    assert.equal(iso.slice(0, 13), `${file?.dt}T${file?.hr}`);
   }
   const dead = new Map(encoded.deadLetters.map((letter) => [letter.offset, letter]));
   for (const each of records) {
