@@ -8,6 +8,13 @@ import { Positions } from "../src/positions/positions.ts";
 import { Refusals } from "../src/tenure/refusals.ts";
 import type { SentBatch } from "../src/tenure/in-flight.ts";
 
+const run = (sourceOffset: bigint, targetOffset: bigint, count: bigint) => ({
+  sourceOffset,
+  targetOffset,
+  count,
+  epoch: -1,
+});
+
 test("what is in hand tells its age; otherwise it counts from when all was well", () => {
   let now = 1_000;
   const clock = new LagClock(() => now);
@@ -81,9 +88,9 @@ test("what an earlier topic of the name left in the same target is known, and no
     partition: 0,
   });
   const old = all.of(owner("old"));
-  old.add(0n, 1n, 10n);
-  old.add(20n, 15n, 5n);
-  old.addDeadLetter(30n);
+  old.add(run(0n, 1n, 10n));
+  old.add(run(20n, 15n, 5n));
+  old.addDeadLetter(30n, 1n);
   assert.equal(all.of(owner("old")), old, "the same owner has the same positions");
   assert.equal(all.formerEnd(owner("old")), undefined);
   assert.equal(all.formerEnd(owner("new")), 20n);

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { PositionLedger } from "../src/positions/positions.ts";
+import { PositionLedger } from "../src/positions/ledger.ts";
+
+const run = (sourceOffset: bigint, targetOffset: bigint, count: bigint) => ({
+  sourceOffset,
+  targetOffset,
+  count,
+  epoch: -1,
+});
 
 const owner = {
   sourceTopic: "hybrid",
@@ -13,10 +20,10 @@ const owner = {
 
 test("what is contiguous on both sides is one run; a gap on either side begins another", () => {
   const positions = new PositionLedger(owner);
-  positions.add(0n, 1n, 10n);
-  positions.add(10n, 11n, 5n);
-  positions.add(16n, 16n, 5n);
-  positions.add(21n, 22n, 1n);
+  positions.add(run(0n, 1n, 10n));
+  positions.add(run(10n, 11n, 5n));
+  positions.add(run(16n, 16n, 5n));
+  positions.add(run(21n, 22n, 1n));
   assert.deepEqual(
     positions.runs.map(({ sourceOffset, targetOffset, count }) => [
       sourceOffset,
@@ -45,7 +52,7 @@ test("every mirrored offset is translated exactly, every other to what comes aft
       for (const [sourceGap, targetGap, count] of list) {
         source += BigInt(sourceGap);
         target += BigInt(targetGap);
-        positions.add(source, target, BigInt(count));
+        positions.add(run(source, target, BigInt(count)));
         for (let index = 0; index < count; index++) known.set(source++, target++);
       }
       for (let offset = 0n; offset < source; offset++) {
@@ -63,8 +70,8 @@ test("every mirrored offset is translated exactly, every other to what comes aft
 
 test("only what changed is written, and once more when the writing failed", () => {
   const positions = new PositionLedger(owner);
-  positions.add(0n, 0n, 3n);
-  positions.addDeadLetter(3n);
+  positions.add(run(0n, 0n, 3n));
+  positions.addDeadLetter(3n, 1n);
   const first = positions.takeDirty();
   assert.deepEqual(
     first.entries.map(({ sourceOffset, count, isDeadLetter }) => [
@@ -79,7 +86,7 @@ test("only what changed is written, and once more when the writing failed", () =
   );
   assert.equal(positions.takeDirty().entries.length, 0);
   first.restore();
-  positions.add(4n, 3n, 1n);
+  positions.add(run(4n, 3n, 1n));
   assert.equal(positions.takeDirty().entries.length, 3);
   assert.equal(positions.isDeadLetter(3n), true);
   assert.equal(positions.isDeadLetter(4n), false);

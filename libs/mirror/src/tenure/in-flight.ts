@@ -1,3 +1,4 @@
+import { invariant } from "@hybridge/core";
 import type { Frame } from "@hybridge/kafka/raw";
 import type { ByteBudget } from "../sending/byte-budget.ts";
 import { Outbox, type MergePolicy, type Waiting } from "./outbox.ts";
@@ -61,9 +62,11 @@ export class InFlight {
     return sent;
   }
 
-  /** The oldest batch in flight is acknowledged. */
-  acknowledged(): void {
-    for (const frame of this.#sent.shift()?.frames ?? []) this.#budget.release(frame);
+  /** The oldest batch in flight is acknowledged: this one, as the broker answers in order. */
+  acknowledged(sent: SentBatch): void {
+    invariant(this.#sent[0] === sent, "batches are acknowledged in the order of sending");
+    this.#sent.shift();
+    for (const frame of sent.frames) this.#budget.release(frame);
   }
 
   /** The record at the head of the queue is put aside. */

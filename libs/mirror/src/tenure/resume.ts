@@ -24,7 +24,7 @@ export interface Found {
  * @throws TargetDivergedError when the target holds something else
  */
 export async function compareTail(tail: Tail, signal: AbortSignal): Promise<Found> {
-  const { route, positions, targetFrom, targetStart } = tail;
+  const { route, ledger, targetFrom, targetStart } = tail;
   const from = targetFrom > targetStart ? targetFrom : targetStart;
   const at = { topic: route.targetTopic, partition: route.partition, from, to: tail.targetEnd };
   const batches = readBatches(
@@ -34,7 +34,7 @@ export async function compareTail(tail: Tail, signal: AbortSignal): Promise<Foun
   );
   await using source = new SourceCursor(tail, signal);
   const gaps = new Gaps(tail);
-  let found: Found = { next: tail.sourceFrom, epoch: positions.end?.epoch ?? -1 };
+  let found: Found = { next: tail.sourceFrom, epoch: ledger.end?.epoch ?? -1 };
   for await (const batch of batches) {
     if (batch.isControl) {
       gaps.passed(batch.baseOffset, batch.lastOffset);
@@ -42,7 +42,12 @@ export async function compareTail(tail: Tail, signal: AbortSignal): Promise<Foun
     }
     if (batch.count === 0) continue;
     if (gaps.hasNoneBefore(batch.baseOffset) && (await source.matchesWhole(batch))) {
-      positions.add(source.offset, batch.baseOffset, BigInt(batch.count), source.epoch);
+      ledger.add({
+        sourceOffset: source.offset,
+        targetOffset: batch.baseOffset,
+        count: BigInt(batch.count),
+        epoch: source.epoch,
+      });
       found = { next: source.offset + BigInt(batch.count), epoch: source.epoch };
       source.nextBatch();
       gaps.matched(found.next, batch.lastOffset);
@@ -52,7 +57,8 @@ export async function compareTail(tail: Tail, signal: AbortSignal): Promise<Foun
       if (record.offset < from) continue;
       const match = await matchRecord(tail, source, gaps, record);
       if (match === undefined) continue;
-      positions.add(match.offset, record.offset, 1n, match.epoch);
+      const { offset: sourceOffset, epoch } = match;
+      ledger.add({ sourceOffset, targetOffset: record.offset, count: 1n, epoch });
       found = { next: match.offset + 1n, epoch: match.epoch };
       gaps.matched(found.next, record.offset);
     }

@@ -5,7 +5,7 @@ import {
   type Batch,
   type RawRecord,
 } from "@hybridge/kafka/raw";
-import type { PositionLedger } from "../positions/positions.ts";
+import type { PositionLedger } from "../positions/ledger.ts";
 import type { Tail } from "./tail.ts";
 
 interface SourceRecord extends RawRecord {
@@ -16,16 +16,16 @@ interface SourceRecord extends RawRecord {
 export class SourceCursor implements AsyncDisposable {
   readonly #batches: AsyncGenerator<Batch>;
   readonly #from: bigint;
-  readonly #positions: PositionLedger;
+  readonly #ledger: PositionLedger;
   /** Read, and nothing of it taken. */
   #batch: Batch | undefined;
   /** Scanned, from `#index` on. While there are some, the batch waits behind them. */
   #records: SourceRecord[] = [];
   #index = 0;
 
-  constructor({ source, route, positions, sourceFrom, sourceStart }: Tail, signal: AbortSignal) {
+  constructor({ source, route, ledger, sourceFrom, sourceStart }: Tail, signal: AbortSignal) {
     this.#from = sourceFrom > sourceStart ? sourceFrom : sourceStart;
-    this.#positions = positions;
+    this.#ledger = ledger;
     const at = { topic: route.sourceTopic, partition: route.partition, from: this.#from };
     this.#batches = readBatches(source, { ...at, committedOnly: true }, signal);
   }
@@ -68,7 +68,7 @@ export class SourceCursor implements AsyncDisposable {
       if (!batch) return undefined;
       this.#batch = undefined;
       const records = scanRecords(batch)
-        .filter(({ offset }) => offset >= this.#from && !this.#positions.isDeadLetter(offset))
+        .filter(({ offset }) => offset >= this.#from && !this.#ledger.isDeadLetter(offset))
         .map((record) => ({ ...record, epoch: batch.leaderEpoch }));
       this.#records = [...this.#records.slice(this.#index), ...records];
       this.#index = 0;
@@ -111,7 +111,7 @@ export class SourceCursor implements AsyncDisposable {
       // A batch that was put aside as a whole cannot be scanned: that is why it was.
       const { baseOffset, lastOffset } = value;
       const isAside =
-        this.#positions.isDeadLetter(baseOffset) && this.#positions.isDeadLetter(lastOffset);
+        this.#ledger.isDeadLetter(baseOffset) && this.#ledger.isDeadLetter(lastOffset);
       if (value.count > 0 && !isAside) this.#batch = value;
     }
   }

@@ -1,5 +1,5 @@
 import type { Cluster } from "@hybridge/kafka/raw";
-import type { PositionLedger } from "../positions/positions.ts";
+import type { PositionLedger } from "../positions/ledger.ts";
 import type { Route } from "../route.ts";
 
 /** What the tail of the target is compared with, and between which offsets. */
@@ -7,7 +7,7 @@ export interface Tail {
   readonly source: Cluster;
   readonly target: Cluster;
   readonly route: Route;
-  readonly positions: PositionLedger;
+  readonly ledger: PositionLedger;
   /** The first source offset that is not known to be in the target, and where the source ends. */
   readonly sourceFrom: bigint;
   readonly sourceEnd: bigint;

@@ -11,14 +11,14 @@ import {
 import { TargetDivergedError } from "../errors.ts";
 import { mirrorEvents } from "../events.ts";
 import type { Route } from "../route.ts";
-import type { PositionLedger } from "../positions/positions.ts";
+import type { PositionLedger } from "../positions/ledger.ts";
 import { compareTail, type Found } from "./resume.ts";
 import type { MirrorContext } from "../context.ts";
 
 /** What a take-over leaves behind: who owns the target partition, and where both logs go on. */
 export interface TakenOver {
   readonly owner: Fence;
-  readonly positions: PositionLedger;
+  readonly ledger: PositionLedger;
   readonly sourceTopicId: string;
   readonly next: bigint;
   /** The source's leader epoch before `next`; -1 when it is not known. */
@@ -53,13 +53,13 @@ export async function takeOver(
   if (!owner.isContinued) await context.positions.readOn(signal);
   const ids = { sourceTopicId: from.id, targetTopicId: to.id };
   const place = { sourceTopic, targetTopic, partition, ...ids };
-  const positions = context.positions.of(place, owner);
+  const ledger = context.positions.of(place, owner);
   fencer.confirm();
   const targetEnd = owner.endOffsets.get(partition) ?? 0n;
-  const { next, epoch } = await resume(context, route, positions, targetEnd, signal);
+  const { next, epoch } = await resume(context, route, ledger, targetEnd, signal);
   return {
     owner,
-    positions,
+    ledger,
     sourceTopicId: from.id,
     next,
     epoch,
@@ -72,7 +72,7 @@ export async function takeOver(
 async function resume(
   context: MirrorContext,
   route: Route,
-  positions: PositionLedger,
+  ledger: PositionLedger,
   targetEnd: bigint,
   signal: AbortSignal,
 ): Promise<Found> {
@@ -80,7 +80,7 @@ async function resume(
   const { sourceTopic, targetTopic, partition } = route;
   const range = await rangeOf(source, sourceTopic, partition, signal);
   const start = await offsetAt(target, { topic: targetTopic, partition }, "earliest", signal);
-  const { end } = positions;
+  const { end } = ledger;
   const known = end?.sourceOffset ?? range.start;
   const isCut = known < range.start;
   if (isCut && context.onTruncation === "stop") {
@@ -92,7 +92,7 @@ async function resume(
       endOffset: range.end,
     });
   }
-  const former = end === undefined ? formerEnd(context, route, positions) : undefined;
+  const former = end === undefined ? formerEnd(context, route, ledger) : undefined;
   const before = end?.targetOffset ?? former ?? start;
   if (before > targetEnd) throw targetCutBack(route, before, targetEnd);
   const found = await compareTail(
@@ -100,7 +100,7 @@ async function resume(
       source,
       target,
       route,
-      positions,
+      ledger,
       sourceFrom: known,
       sourceStart: range.start,
       sourceEnd: range.end,
@@ -116,7 +116,7 @@ async function resume(
   if (former !== undefined) emit(mirrorEvents.topicRecreated(route));
   if (isCut) emit(mirrorEvents.sourceTruncated(route, known, range.start));
   if (found.next > known) emit(mirrorEvents.tailRecovered(route, found.next - known));
-  const next = behindDeadLetters(positions, found.next > range.start ? found.next : range.start);
+  const next = behindDeadLetters(ledger, found.next > range.start ? found.next : range.start);
   // The epoch is that of the record before the position, or says nothing.
   return { next, epoch: next === found.next ? found.epoch : -1 };
 }
@@ -150,8 +150,8 @@ function formerEnd(
 }
 
 /** A record is put aside when all before it is settled, so that nothing up to it is left. */
-function behindDeadLetters(positions: PositionLedger, next: bigint): bigint {
-  const last = positions.deadLetters.at(-1);
+function behindDeadLetters(ledger: PositionLedger, next: bigint): bigint {
+  const last = ledger.deadLetters.at(-1);
   const settled = last ? last.sourceOffset + last.count : 0n;
   return settled > next ? settled : next;
 }

@@ -6,11 +6,10 @@ import type { Route } from "../route.ts";
  * or undefined when nothing but markers stands between. Those cost nothing: a coordinator that does
  * not get an answer writes the marker of one fence again.
  */
-export async function explainMisplaced(
+export async function explainUnexpectedOffset(
   target: Cluster,
   { targetTopic: topic, partition }: Route,
-  expected: bigint,
-  found: bigint,
+  { expected, found }: { readonly expected: bigint; readonly found: bigint },
   signal: AbortSignal,
 ): Promise<ForeignWriterError | undefined> {
   const at = { topic, partition, from: expected, to: found, committedOnly: false };
