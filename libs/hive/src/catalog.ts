@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { failpoint, systemClock, type Clock } from "@hybridge/core";
 import type { Catalog, LedgerEntry, TopicPartition } from "@hybridge/landing";
-import { columns, hiveColumns } from "@hybridge/tweet";
 import type { Hive } from "./api.ts";
-import { HiveSchemaError, HiveStatementError } from "./errors.ts";
+import { HiveSchemaError } from "./errors.ts";
+import { createPostsTable, isTableGone, postsTable } from "./posts-table.ts";
 import { runText } from "./run-text.ts";
-import { identifier, literal } from "./sql-text.ts";
+import { literal } from "./sql-text.ts";
 
 export interface HiveCatalogOptions {
   readonly hive: Hive;
@@ -26,8 +26,6 @@ const KNOWN_MAX = 10_000;
 const KNOWN_MS = 10 * 60_000;
 /** Keys of table properties may have 256 characters in the metastore's database. */
 const TOPIC_IN_KEY_MAX = 200;
-/** ErrorMsg.INVALID_TABLE and DATABASE_NOT_EXISTS. */
-const GONE = new Set([10001, 10072]);
 
 /**
  * Makes landed HDFS files visible as the external table of posts, partitioned by dt and hr.
@@ -38,7 +36,7 @@ const GONE = new Set([10001, 10072]);
  */
 export function hiveCatalog(options: HiveCatalogOptions): Catalog {
   const { hive, location, clock = systemClock } = options;
-  const table = `${identifier(options.database ?? "hybridge")}.${identifier(options.table ?? "tweets")}`;
+  const table = postsTable(options);
   /** When a dt/hr was added. */
   const known = new Map<string, number>();
   let positions: ReadonlyMap<string, string> | undefined;
@@ -48,8 +46,7 @@ export function hiveCatalog(options: HiveCatalogOptions): Catalog {
     try {
       return await runText(hive, sql, signal);
     } catch (error) {
-      if (!(error instanceof HiveStatementError) || !GONE.has(error.failure.vendorCode))
-        throw error;
+      if (!isTableGone(error)) throw error;
       throw new HiveSchemaError(
         `the Hive table ${table} was dropped while it was in use; a new start makes it again and ` +
           "registers everything that the ledger knows",
@@ -116,7 +113,7 @@ export function hiveCatalog(options: HiveCatalogOptions): Catalog {
   return {
     async prepare(signal) {
       known.clear();
-      await createTable(hive, options, table, location, signal);
+      await createPostsTable(hive, options, location, signal);
       positions = await readPositions(signal);
     },
     async position(partition, signal) {
@@ -153,7 +150,7 @@ export async function readVisibleEnds(
       return value === undefined ? undefined : positionOf(value, table);
     };
   } catch (error) {
-    if (error instanceof HiveStatementError && GONE.has(error.failure.vendorCode)) return undefined;
+    if (isTableGone(error)) return undefined;
     throw error;
   }
 }
@@ -169,56 +166,5 @@ function positionOf(value: string, table: string): bigint {
   throw new HiveSchemaError(
     `a position in the properties of ${table} is ${JSON.stringify(value)}, not an offset; unset it ` +
       "and everything is registered again",
-  );
-}
-
-async function createTable(
-  hive: Hive,
-  { database = "hybridge" }: HiveCatalogOptions,
-  table: string,
-  location: string,
-  signal: AbortSignal,
-): Promise<void> {
-  await runText(hive, `CREATE DATABASE IF NOT EXISTS ${identifier(database)}`, signal);
-  // Purging off: dropping the table must never delete what was landed. Discovery off: Hive would
-  // add folders by itself, also those that are not ours.
-  await runText(
-    hive,
-    `CREATE EXTERNAL TABLE IF NOT EXISTS ${table} (\n${hiveColumns()}\n)
-PARTITIONED BY (dt string COMMENT 'Date of event_time, UTC', hr string COMMENT 'Hour of event_time, UTC')
-STORED AS PARQUET
-LOCATION ${literal(location)}
-TBLPROPERTIES ('external.table.purge'='false', 'discover.partitions'='false')`,
-    signal,
-  );
-  await matchColumns(hive, table, signal);
-}
-
-/** Adds columns that a newer version of the posts has; a column of another type is refused. */
-async function matchColumns(hive: Hive, table: string, signal: AbortSignal): Promise<void> {
-  const present = new Map<string, string>();
-  for (const [name, type] of await runText(hive, `DESCRIBE ${table}`, signal)) {
-    if (name?.startsWith("#")) break; // What follows says again which are of the partition.
-    if (name) present.set(name, type ?? "");
-  }
-  const definitions = hiveColumns().split("\n");
-  const missing: string[] = [];
-  for (const [index, { name }] of columns.entries()) {
-    const definition = (definitions[index] ?? "").trim().replace(/,$/, "");
-    const type = definition.split(" ")[1];
-    if (!present.has(name)) missing.push(definition);
-    else if (present.get(name) !== type)
-      throw differs(table, `${name} is ${present.get(name)}, not ${type}`);
-  }
-  if (!present.has("dt") || !present.has("hr")) throw differs(table, "it has no dt and hr");
-  if (missing.length === 0) return;
-  // Parquet files are read by name, and no CASCADE: older partitions keep their own columns.
-  await runText(hive, `ALTER TABLE ${table} ADD COLUMNS (${missing.join(", ")})`, signal);
-}
-
-function differs(table: string, what: string): HiveSchemaError {
-  return new HiveSchemaError(
-    `the Hive table ${table} is not one that posts can be landed into: ${what}. Was it made by ` +
-      "something else? Choose another database, or drop the table (files are not deleted)",
   );
 }

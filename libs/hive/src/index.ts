@@ -18,5 +18,10 @@ export {
   HiveStatementError,
   HiveTimeoutError,
 } from "./errors.ts";
+export {
+  hiveFollower,
+  type HiveFollowerOptions,
+  type StoredCatalogPosition,
+} from "./following-catalog.ts";
 export { executeHive, openHive } from "./open-hive.ts";
 export { hiveOptions, hiveSettings } from "./settings.ts";

@@ -6,18 +6,28 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { UnavailableError } from "@hybridge/core";
-import { hdfsLandingStore, openWebHdfs } from "@hybridge/hdfs";
-import type { Cut, LandingRecord, LedgerEntry } from "@hybridge/landing";
+import { hdfsLandingStore, hdfsTableStore, openWebHdfs } from "@hybridge/hdfs";
+import type {
+  CatalogPosition,
+  Cut,
+  Following,
+  LandingRecord,
+  LedgerEntry,
+  TableStore,
+} from "@hybridge/landing";
 import { startHdfs, startHive, type Hdfs, type Hive as LocalHive } from "@hybridge/local";
 import { parquetEncoder } from "@hybridge/parquet";
+import { rewriteParquet } from "@hybridge/parquet/testing";
 import { columns as postColumns, headerNames, postAt } from "@hybridge/tweet";
 import {
   executeHive,
   hiveCatalog,
+  hiveFollower,
   HiveSchemaError,
   openHive,
   type Hive,
   type HiveBatch,
+  type StoredCatalogPosition,
 } from "../src/index.ts";
 import { runText } from "../src/run-text.ts";
 import { readWithHiveDriver } from "./hive-driver.ts";
@@ -189,6 +199,87 @@ test("a table of an earlier version gets the new columns, and old files are read
   const description = await runText(hive, "DESCRIBE earlier.tweets", signal);
   assert.ok(description.length > postColumns.length);
 });
+
+test("commits become rows; a table made anew shows all; late files of an old hour show new columns", async () => {
+  await using webHdfs = openWebHdfs({ url: hdfs.addresses.webhdfs, user });
+  const location = `${ROOT}/followed`;
+  const store = hdfsTableStore(webHdfs, location);
+  let position: CatalogPosition | undefined;
+  const stored: StoredCatalogPosition = {
+    read: () => Promise.resolve(position),
+    write: (next) => Promise.resolve(void (position = next)),
+  };
+  const follower = hiveFollower({ hive, store, stored, database: "followed", location });
+  // An hour of an earlier version: table, partition and file know two columns alone.
+  await runText(hive, "CREATE DATABASE followed", signal);
+  await runText(
+    hive,
+    `CREATE EXTERNAL TABLE followed.tweets (kafka_offset bigint, raw string)
+     PARTITIONED BY (dt string, hr string) STORED AS PARQUET LOCATION '${location}'`,
+    signal,
+  );
+  await using encoder = await parquetEncoder({
+    stagingDirectory: join(directory, "followed"),
+    compression: "zstd",
+  });
+  const cut: Cut = {
+    ...partition,
+    first: 0n,
+    last: 9n,
+    decidedAtMs: EPOCH,
+    schema: encoder.schema,
+  };
+  await using segment = await encoder.encode(cut, records.slice(0, 10), signal);
+  const [file] = segment.files;
+  assert.ok(file);
+  const { dt, hr } = file;
+  const hour = `dt=${dt}/hr=${hr}`;
+  const early = join(directory, "early.parquet");
+  await rewriteParquet(file.localPath, early, ["kafka_offset", "raw"]);
+  await uploadTo(store, `${hour}/early.parquet`, early);
+  const added = `ADD PARTITION (dt='${dt}', hr='${hr}') LOCATION '${location}/${hour}'`;
+  await runText(hive, `ALTER TABLE followed.tweets ${added}`, signal);
+  await follower.prepare(signal);
+
+  // A late file comes into that hour; its columns lie in another order.
+  const late = join(directory, "late.parquet");
+  await rewriteParquet(file.localPath, late, ["raw", "* EXCLUDE (raw)"]);
+  await uploadTo(store, `${hour}/late.parquet`, late);
+  await follower.follow(commitOf(1, `${hour}/late.parquet`), signal);
+  const [seen] = await runText(
+    hive,
+    "SELECT count(*), count(raw_md5), count(CASE WHEN md5(raw) = raw_md5 THEN 1 END) FROM followed.tweets",
+    signal,
+  );
+  assert.deepEqual(seen, [2 * file.rows, file.rows, file.rows].map(String));
+
+  await runText(hive, "DROP TABLE followed.tweets", signal);
+  assert.ok(await webHdfs.status(`${location}/${hour}/late.parquet`, signal));
+  const other = "dt=2026-11-24/hr=03";
+  await uploadTo(store, `${other}/late.parquet`, late);
+  await follower.follow(commitOf(2, `${other}/late.parquet`), signal);
+  assert.deepEqual(position, { log: "log", number: 2 });
+  const [all] = await runText(hive, "SELECT count(*) FROM followed.tweets", signal);
+  assert.deepEqual(all, [String(3 * file.rows)]);
+  const properties = await runText(hive, "SHOW TBLPROPERTIES followed.tweets", signal);
+  const kept = new Map(properties.map(([name, value]) => [name, value]));
+  assert.deepEqual([kept.get("EXTERNAL"), kept.get("external.table.purge")], ["TRUE", "false"]);
+});
+
+/** A commit that brings a file, as it is followed. */
+function commitOf(number: number, path: string): Following {
+  const file = { path, rows: 1, bytes: 1, sha256: "" };
+  const actions = [{ do: "add", columns: "c", files: [file] } as const];
+  const commit = { log: "log", id: "", base: number - 1, at: 0, writer: "", actions };
+  const from = { log: "log", number: number - 1 };
+  return { from, to: number, columns: () => [], commits: [{ number, commit }] };
+}
+
+async function uploadTo(store: TableStore, path: string, localPath: string): Promise<void> {
+  const content = await readFile(localPath);
+  const sha256 = createHash("sha256").update(content).digest("hex");
+  await store.upload(path, { localPath, bytes: content.length, sha256 }, signal);
+}
 
 test("abort stops the statement in the engine", async (context) => {
   if (process.platform !== "linux") {
