@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { DeleteObjectsCommand } from "@aws-sdk/client-s3";
 import type { Action, Cut, Following, NumberedCommit } from "@hybridge/landing";
 import { rewriteParquet } from "@hybridge/parquet/testing";
-import { columns } from "@hybridge/tweet";
+import { columns, type Column } from "@hybridge/tweet";
 import { redshiftFollower, type RedshiftFollower } from "../src/index.ts";
 import type { ManifestStore } from "../src/loads/load-manifests.ts";
 import { recordOf, type Content, type Warehouse } from "./landed.ts";
@@ -23,15 +23,18 @@ export interface Segment {
   readonly list?: "former" | "present";
 }
 
+/** Columns that came with the log. */
+const LATER = new Set([
+  "kafka_topic_id",
+  "kafka_timestamp_ms",
+  "kafka_timestamp_type",
+  "kafka_key",
+  "kafka_headers",
+]);
+
 const LISTS = {
-  former: columns.map(({ name }) => name).filter((name) => !name.startsWith("kafka_topic_")),
-  present: [
-    ...columns
-      .filter((each) => !("filesOnly" in each && each.filesOnly))
-      .map(({ name }) => name)
-      .filter((name) => !name.startsWith("kafka_topic_")),
-    "kafka_topic_id",
-  ],
+  former: columns.map(({ name }) => name).filter((name) => !LATER.has(name)),
+  present: columns.filter((each: Column) => each.filesOnly !== true).map(({ name }) => name),
 };
 
 /** A log as a test writes it, its files in S3. */

@@ -9,12 +9,6 @@ export interface TableColumn {
 
 /** The longest VARCHAR, in bytes (AWS: "Character types"). */
 const VARCHAR_MAX = 65_535;
-/** Rows that were landed before the log, and their files, have none. */
-export const TOPIC_ID: TableColumn = {
-  name: "kafka_topic_id",
-  type: "VARCHAR(280)",
-  nullable: true,
-};
 
 const TYPES: Readonly<Record<string, string>> = {
   integer: "INTEGER",
@@ -30,16 +24,17 @@ const VARBYTE = "VARBYTE(1024000)";
  * know.
  */
 export function stagedColumn(name: string): TableColumn | undefined {
-  if (name === TOPIC_ID.name) return TOPIC_ID;
   const found = columns.find((each) => each.name === name);
   return found && typed(found);
 }
 
 /** The columns of the table of posts: all that Redshift keeps, in order. */
 export function postColumns(): readonly TableColumn[] {
-  const kept = columns.filter((each: Column) => each.filesOnly !== true).map(typed);
-  return [...kept.filter(({ name }) => name !== TOPIC_ID.name), TOPIC_ID];
+  return columns.filter((each: Column) => each.filesOnly !== true).map(typed);
 }
+
+/** Rows that were landed before the log, and their files, have none. */
+export const TOPIC_ID: TableColumn = typed(columns.find(({ name }) => name === "kafka_topic_id")!);
 
 /** Definitions of columns, one a line, quoted. */
 export function definitions(of: readonly TableColumn[]): string {

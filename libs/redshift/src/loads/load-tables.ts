@@ -28,7 +28,7 @@ export const DELETION_COLUMNS: readonly TableColumn[] = [
 /** Ranges of offsets whose records are rows, dead letters or gaps; few, as neighbours are joined. */
 export const RANGE_COLUMNS: readonly TableColumn[] = [
   column("kafka_topic", "VARCHAR(249)"),
-  column("kafka_topic_id", "VARCHAR(280)"),
+  column(TOPIC_ID.name, TOPIC_ID.type),
   column("kafka_partition", "INTEGER"),
   column("first_offset", "BIGINT"),
   column("end_offset", "BIGINT"),
