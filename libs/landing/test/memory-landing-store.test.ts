@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { UnavailableError } from "@hybridge/core";
-import { memoryLanding, MemoryFolderFullError, ProcessDiedError } from "@hybridge/landing/testing";
+import { memoryLanding, MemoryFolderFullError, ProcessDiedError } from "../src/testing/index.ts";
 
 const signal = new AbortController().signal;
 const text = (value: string) => Buffer.from(value);

@@ -1,4 +1,4 @@
-import { landingLogConformance, memoryLanding } from "@hybridge/landing/testing";
+import { landingLogConformance, memoryLanding } from "../../src/testing/index.ts";
 
 for (const moves of [true, false]) {
   landingLogConformance(`memory, ${moves ? "with renames" : "without renames"}`, () =>
