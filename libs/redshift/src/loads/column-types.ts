@@ -1,3 +1,4 @@
+import { invariant } from "@hybridge/core";
 import { columns, type Column } from "@hybridge/tweet";
 
 /** A column of a table that loads write. */
@@ -34,7 +35,13 @@ export function postColumns(): readonly TableColumn[] {
 }
 
 /** Rows that were landed before the log, and their files, have none. */
-export const TOPIC_ID: TableColumn = typed(columns.find(({ name }) => name === "kafka_topic_id")!);
+export const TOPIC_ID: TableColumn = topicId();
+
+function topicId(): TableColumn {
+  const found = stagedColumn("kafka_topic_id");
+  invariant(found !== undefined, "the table of posts has no kafka_topic_id");
+  return found;
+}
 
 /** Definitions of columns, one a line, quoted. */
 export function definitions(of: readonly TableColumn[]): string {
