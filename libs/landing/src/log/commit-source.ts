@@ -1,4 +1,4 @@
-import type { LandingStore } from "../store-port.ts";
+import type { TableStore } from "../store-port.ts";
 import { Archive } from "./archive-codec.ts";
 import { decodeReferences } from "./checkpoint-codec.ts";
 import { decodeCommit } from "./commit-codec.ts";
@@ -14,32 +14,33 @@ import {
   removedFolder,
   removedName,
 } from "./paths.ts";
-import type { Commit, NumberedCommit } from "./protocol.ts";
+import type { NumberedCommit } from "./protocol.ts";
 
 /** Small reads under way at once. */
 export const READS_MAX = 16;
 const WINDOW_COMMITS = 64;
 
-/** A commit as it was read, void ones included. */
+/** A commit as it was read, void ones included; decoded when it is asked for. */
 export interface StoredCommit extends NumberedCommit {
-  /** Where it lay; undefined when it came from an archive. */
-  readonly bytes?: Buffer;
+  /** Its content; undefined when it came from an archive. */
+  readonly bytes: Buffer | undefined;
 }
 
 /** Commits by their numbers, wherever they lie. */
 export class CommitSource {
-  readonly #store: LandingStore;
+  readonly #store: TableStore;
   readonly #log: string;
   #mark = 0;
   #cached: Archive | undefined;
 
-  constructor(store: LandingStore, log: string) {
+  constructor(store: TableStore, log: string) {
     this.#store = store;
     this.#log = log;
   }
 
   /** Commits `from` to `to`, in order. What comes next is read while the caller is at work. */
   async *read(from: number, to: number, signal: AbortSignal): AsyncGenerator<StoredCommit> {
+    if (from > to) return;
     let ahead = this.#piece(from, to, signal);
     for (let next = from; next <= to;) {
       const piece = await ahead;
@@ -84,8 +85,15 @@ export class CommitSource {
     return numbers.map((number, index) => () => {
       const bytes = bodies[index];
       const where = commitPath(number);
+      const log = this.#log;
       if (!bytes) throw corrupt(where, "is missing, and no archive has it");
-      return { number, commit: decodeCommit(bytes, where, this.#log), bytes };
+      return {
+        number,
+        bytes,
+        get commit() {
+          return decodeCommit(bytes, where, log);
+        },
+      };
     });
   }
 
@@ -99,10 +107,14 @@ export class CommitSource {
     if (from >= this.#mark) return undefined;
     const archive = await this.#archive(blockOf(from), signal);
     const count = Math.min(to + 1, archive.block + BLOCK_COMMITS) - from;
-    return Array.from({ length: count }, (_, index) => () => {
-      const commit: Commit = archive.commit(from + index, this.#log);
-      return { number: from + index, commit };
-    });
+    const log = this.#log;
+    return Array.from({ length: count }, (_, index) => () => ({
+      number: from + index,
+      bytes: undefined,
+      get commit() {
+        return archive.commit(from + index, log);
+      },
+    }));
   }
 
   async #archive(block: number, signal: AbortSignal): Promise<Archive> {

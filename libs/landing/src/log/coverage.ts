@@ -29,6 +29,8 @@ export interface PartitionRange extends TopicKey, OffsetRange {
   readonly partition: number;
 }
 
+const NONE: Bounds = [];
+
 class Partition implements PartitionCoverage {
   readonly bounds: Bounds = [];
   rows = 0;
@@ -66,16 +68,23 @@ export class Coverage {
   /** The ranges of a commit that are covered already, by the log or by the commit itself. */
   conflictsOf(commit: Commit): PartitionRange[] {
     const conflicts: PartitionRange[] = [];
-    const own = new Map<string, Bounds>();
-    for (const range of coveredBy(commit)) {
-      const bounds = this.#find(range, range.partition)?.bounds;
-      const key = `${keyOf(range)} ${range.partition}`;
-      const before = own.get(key);
-      if ((bounds && overlaps(bounds, range)) || (before && overlaps(before, range))) {
-        conflicts.push(range);
+    const own = new Map<string, Map<number, Bounds>>();
+    for (const action of commit.actions) {
+      if (action.do !== "advance" && action.do !== "gap") continue;
+      const key = keyOf(action);
+      const landed = this.#topics.get(key)?.partitions;
+      const before = own.get(key) ?? new Map<number, Bounds>();
+      own.set(key, before);
+      for (const range of action.do === "gap" ? [action] : action.ranges) {
+        const { partition } = range;
+        const isTaken =
+          overlaps(landed?.get(partition)?.bounds ?? NONE, range) ||
+          overlaps(before.get(partition) ?? NONE, range);
+        if (isTaken) conflicts.push(rangeOf(action, partition, range));
+        const bounds = before.get(partition);
+        if (bounds) addRange(bounds, range);
+        else before.set(partition, [range.from, range.to]);
       }
-      if (before) addRange(before, range);
-      else own.set(key, [range.from, range.to]);
     }
     return conflicts;
   }
@@ -120,16 +129,6 @@ function cover(
   addRange(partition.bounds, range);
   partition.rows += range.rows;
   partition.dead += range.dead;
-}
-
-/** All ranges that a commit would cover. */
-function* coveredBy(commit: Commit): Generator<PartitionRange> {
-  for (const action of commit.actions) {
-    if (action.do === "gap") yield rangeOf(action, action.partition, action);
-    else if (action.do === "advance") {
-      for (const range of action.ranges) yield rangeOf(action, range.partition, range);
-    }
-  }
 }
 
 function rangeOf(topic: TopicKey, partition: number, range: OffsetRange): PartitionRange {

@@ -1,10 +1,8 @@
-import { promisify } from "node:util";
-import { gzip } from "node:zlib";
+import { gzipSync } from "node:zlib";
 import { failpoint, type Emit } from "@hybridge/core";
-import type { LandingStore } from "../store-port.ts";
+import type { TableStore } from "../store-port.ts";
 import { encodeArchive } from "./archive-codec.ts";
 import { encodeCheckpoint, encodeReferences } from "./checkpoint-codec.ts";
-import { encodeCommit } from "./commit-codec.ts";
 import { LogFold } from "./fold.ts";
 import { corrupt } from "./json-members.ts";
 import { namesIn, newestCheckpoint, newestMark, numbersIn } from "./log-listing.ts";
@@ -37,7 +35,7 @@ const ARCHIVE_OVERDUE = 2_300;
 const REMOVE_AT_ONCE = 100;
 
 export interface MaintenanceOptions {
-  readonly store: LandingStore;
+  readonly store: TableStore;
   readonly tail: LogTail;
   readonly emit: Emit;
 }
@@ -49,11 +47,9 @@ interface Capture {
   readonly lists: readonly { readonly path: string; readonly text: string }[];
 }
 
-const compress = promisify(gzip);
-
 /** Keeps the log small. Every step may be done twice, by any number of processes at once. */
 export class Maintenance {
-  readonly #store: LandingStore;
+  readonly #store: TableStore;
   readonly #tail: LogTail;
   readonly #emit: Emit;
   #captured: Capture | undefined;
@@ -120,8 +116,9 @@ export class Maintenance {
     const fold = before ?? (await this.#founded(signal));
     const known = before?.folded.number ?? 0;
     for await (const next of source.read(fold.folded.number + 1, number, signal)) {
-      const brought = await source.satisfy(fold, fold.needsOf(next.commit), signal);
-      fold.apply(next.number, next.commit, brought);
+      const { number: at, commit } = next;
+      const brought = await source.satisfy(fold, fold.needsOf(commit), signal);
+      fold.apply(at, commit, brought);
     }
     return captureOf(fold, known);
   }
@@ -136,10 +133,10 @@ export class Maintenance {
   async #write({ number, text, lists }: Capture, signal: AbortSignal): Promise<void> {
     const store = this.#store;
     for (const list of lists) {
-      await store.create(list.path, await compress(list.text), signal);
+      await store.create(list.path, gzipSync(list.text), signal);
       failpoint("landing-log.after-removed-list");
     }
-    await store.create(checkpointPath(number), await compress(text), signal);
+    await store.create(checkpointPath(number), gzipSync(text), signal);
     failpoint("landing-log.after-checkpoint");
     this.#tail.sawCheckpoint(number);
     const old = (await numbersIn(store, CHECKPOINTS_FOLDER, signal)).slice(0, -CHECKPOINTS_KEPT);
@@ -161,11 +158,12 @@ export class Maintenance {
     const store = this.#store;
     const { source, fold } = this.#tail;
     const commits: Buffer[] = [];
-    for await (const { commit, bytes } of source.read(block, block + BLOCK_COMMITS - 1, signal)) {
-      // Without bytes it came from the archive: another process was faster.
-      commits.push(bytes ?? encodeCommit(commit));
+    for await (const { bytes } of source.read(block, block + BLOCK_COMMITS - 1, signal)) {
+      // It came from the archive: another process was faster, with the mark too.
+      if (!bytes) return;
+      commits.push(bytes);
     }
-    const archive = await compress(encodeArchive(commits));
+    const archive = gzipSync(encodeArchive(commits));
     await store.create(archivePath(block), archive, signal);
     failpoint("landing-log.after-archive");
     const mark = block + BLOCK_COMMITS;

@@ -2,6 +2,7 @@ export { tableStoreConformance, type TableStoreUnderTest } from "./conformance/s
 export { landingStoreConformance, type StoreUnderTest } from "./conformance.ts";
 export { landingLogConformance, type LogStoreUnderTest } from "./conformance/log-conformance.ts";
 export { faultyLandingStore, type FaultyLandingStore } from "./faulty-landing-store.ts";
+export { memoryFollowingCatalog, type MemoryFollowingCatalog } from "./memory-following-catalog.ts";
 export {
   MemoryFolderFullError,
   memoryLanding,
@@ -11,6 +12,7 @@ export {
   type MemoryLandingOptions,
   type MemoryLandingStore,
 } from "./memory-landing-store.ts";
+export { simulateLog, type SimulationOptions, type SimulationResult } from "./log-simulation.ts";
 export { memoryCatalog, type MemoryCatalog } from "./memory-catalog.ts";
 export { memorySource, type MemorySource } from "./memory-source.ts";
 export {
