@@ -32,9 +32,12 @@ export {
   type LandingLogOptions,
   type PreparedCommit,
 } from "./log/landing-log.ts";
+export { storedCatalogPosition, type StoredCatalogPosition } from "./log/catalog-position.ts";
 export { LogForeignError } from "./log/errors.ts";
+export { createFollower, type Follower, type FollowerStatus } from "./log/follower.ts";
 export { createPace, type Pace } from "./log/pace.ts";
 export type { TopicKey } from "./log/protocol.ts";
+export { sweepStaging } from "./log/sweep.ts";
 export { segmentFileName, TABLE_FOLDER } from "./ledger.ts";
 export { segmentLimits, segmentSettings, type SegmentLimits } from "./limits.ts";
 export type {

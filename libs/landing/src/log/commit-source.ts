@@ -1,4 +1,4 @@
-import type { LandingStore } from "../store-port.ts";
+import type { TableStore } from "../store-port.ts";
 import { Archive } from "./archive-codec.ts";
 import { decodeReferences } from "./checkpoint-codec.ts";
 import { decodeCommit } from "./commit-codec.ts";
@@ -28,18 +28,19 @@ export interface StoredCommit extends NumberedCommit {
 
 /** Commits by their numbers, wherever they lie. */
 export class CommitSource {
-  readonly #store: LandingStore;
+  readonly #store: TableStore;
   readonly #log: string;
   #mark = 0;
   #cached: Archive | undefined;
 
-  constructor(store: LandingStore, log: string) {
+  constructor(store: TableStore, log: string) {
     this.#store = store;
     this.#log = log;
   }
 
   /** Commits `from` to `to`, in order. What comes next is read while the caller is at work. */
   async *read(from: number, to: number, signal: AbortSignal): AsyncGenerator<StoredCommit> {
+    if (from > to) return;
     let ahead = this.#piece(from, to, signal);
     for (let next = from; next <= to;) {
       const piece = await ahead;

@@ -1,5 +1,5 @@
 import type { PartitionCoverage, TopicCoverage, TopicIdentity } from "./coverage.ts";
-import type { FoldedLog, LogCounters, LogFold, RecentGap } from "./fold.ts";
+import type { FoldedLog, LogCounters, LogFold, RecentGap, Sweep } from "./fold.ts";
 import type { Hole } from "./intervals.ts";
 import type { OffsetRange } from "./protocol.ts";
 import type { Traffic, TrafficMeter } from "./traffic.ts";
@@ -26,6 +26,8 @@ export interface LogState {
   columnsOf(id: string): readonly string[] | undefined;
   /** The newest hundred, without those of `start`; the newest last. */
   readonly recentGaps: readonly RecentGap[];
+  /** Commits that raised the floor, of the last two days; the newest last. */
+  readonly sweeps: readonly Sweep[];
   traffic(nowMs: number): Traffic;
 }
 
@@ -53,6 +55,9 @@ export function viewOf(fold: () => LogFold, traffic: () => TrafficMeter): LogSta
     },
     get recentGaps() {
       return folded().gaps;
+    },
+    get sweeps() {
+      return folded().sweeps;
     },
     position: (topic, partition) => folded().coverage.position(topic, partition),
     isCovered: (topic, partition, range) => folded().coverage.isCovered(topic, partition, range),

@@ -1,5 +1,5 @@
 import { type Emit } from "@hybridge/core";
-import type { LandingStore } from "../store-port.ts";
+import type { TableStore } from "../store-port.ts";
 import { decodeCommit, encodeCommit, LOG_VERSION } from "./commit-codec.ts";
 import { CommitSource, READS_MAX } from "./commit-source.ts";
 import { LogForeignError } from "./errors.ts";
@@ -11,7 +11,7 @@ import { CHECKPOINTS_FOLDER, commitName, commitPath, LOG_FOLDER, numberOf } from
 import type { Commit } from "./protocol.ts";
 
 export interface TailOptions {
-  readonly store: LandingStore;
+  readonly store: TableStore;
   readonly table: string;
   readonly emit: Emit;
   /** What a new log would begin with. */
@@ -169,6 +169,8 @@ async function foundingOf(options: TailOptions, signal: AbortSignal): Promise<Lo
   let bytes = await store.read(where, signal);
   if (!bytes) {
     const names = await store.list(LOG_FOLDER, "", signal);
+    // Another process may have founded it between the two looks.
+    if (names.names.includes(commitName(0))) return foundingOf(options, signal);
     const isUsed = names.names.some((name) => numberOf(name) !== undefined);
     if (isUsed || (await newestMark(store, signal)) > 0) {
       throw corrupt(

@@ -1,7 +1,6 @@
-import { promisify } from "node:util";
-import { gzip } from "node:zlib";
+import { gzipSync } from "node:zlib";
 import { failpoint, type Emit } from "@hybridge/core";
-import type { LandingStore } from "../store-port.ts";
+import type { TableStore } from "../store-port.ts";
 import { encodeArchive } from "./archive-codec.ts";
 import { encodeCheckpoint, encodeReferences } from "./checkpoint-codec.ts";
 import { encodeCommit } from "./commit-codec.ts";
@@ -37,7 +36,7 @@ const ARCHIVE_OVERDUE = 2_300;
 const REMOVE_AT_ONCE = 100;
 
 export interface MaintenanceOptions {
-  readonly store: LandingStore;
+  readonly store: TableStore;
   readonly tail: LogTail;
   readonly emit: Emit;
 }
@@ -49,11 +48,9 @@ interface Capture {
   readonly lists: readonly { readonly path: string; readonly text: string }[];
 }
 
-const compress = promisify(gzip);
-
 /** Keeps the log small. Every step may be done twice, by any number of processes at once. */
 export class Maintenance {
-  readonly #store: LandingStore;
+  readonly #store: TableStore;
   readonly #tail: LogTail;
   readonly #emit: Emit;
   #captured: Capture | undefined;
@@ -136,10 +133,10 @@ export class Maintenance {
   async #write({ number, text, lists }: Capture, signal: AbortSignal): Promise<void> {
     const store = this.#store;
     for (const list of lists) {
-      await store.create(list.path, await compress(list.text), signal);
+      await store.create(list.path, gzipSync(list.text), signal);
       failpoint("landing-log.after-removed-list");
     }
-    await store.create(checkpointPath(number), await compress(text), signal);
+    await store.create(checkpointPath(number), gzipSync(text), signal);
     failpoint("landing-log.after-checkpoint");
     this.#tail.sawCheckpoint(number);
     const old = (await numbersIn(store, CHECKPOINTS_FOLDER, signal)).slice(0, -CHECKPOINTS_KEPT);
@@ -165,7 +162,7 @@ export class Maintenance {
       // Without bytes it came from the archive: another process was faster.
       commits.push(bytes ?? encodeCommit(commit));
     }
-    const archive = await compress(encodeArchive(commits));
+    const archive = gzipSync(encodeArchive(commits));
     await store.create(archivePath(block), archive, signal);
     failpoint("landing-log.after-archive");
     const mark = block + BLOCK_COMMITS;

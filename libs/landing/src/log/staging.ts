@@ -1,5 +1,5 @@
 import { failpoint, retry, type Clock } from "@hybridge/core";
-import type { Draft, LandingStore } from "../store-port.ts";
+import type { Draft, TableStore } from "../store-port.ts";
 import { encodeCommit } from "./commit-codec.ts";
 import type { Upload } from "./commit-content.ts";
 import { inParallel } from "./in-parallel.ts";
@@ -16,7 +16,7 @@ export function stagedPath(commit: Commit, index: number): string {
 
 /** The draft first, since it names every file; then the files, verified. */
 export async function stage(
-  store: LandingStore,
+  store: TableStore,
   commit: Commit,
   uploads: readonly Upload[],
   options: { readonly uploadsMax: number; readonly clock: Clock; readonly signal: AbortSignal },
@@ -47,28 +47,34 @@ export function pathsOf(commit: Commit): string[] {
  * Gives the files of a counted commit their names. May be done again, by anybody.
  *
  * @param isFirst nobody has done it before: the files are staged still
- * @returns paths that are neither staged nor at their place
+ * @returns paths that were staged until now, and those that are neither staged nor at their place
  */
 export async function publishFiles(
-  store: LandingStore,
+  store: TableStore,
   commit: Commit,
   isFirst: boolean,
   signal: AbortSignal,
-): Promise<string[]> {
-  const found = await inParallel(pathsOf(commit), MOVES_MAX, async (path, index) => {
-    const isThere = async () => (await store.size(path, signal)) !== undefined;
-    if (!isFirst && (await isThere())) return true;
-    if (!store.moves) return isFirst || isThere();
+): Promise<{ readonly moved: readonly string[]; readonly missing: readonly string[] }> {
+  const moved: string[] = [];
+  const missing: string[] = [];
+  const isThere = async (path: string) => (await store.size(path, signal)) !== undefined;
+  await inParallel(pathsOf(commit), MOVES_MAX, async (path, index) => {
+    if (!isFirst && (await isThere(path))) return;
+    if (!store.moves) {
+      if (!isFirst) missing.push(path);
+      return;
+    }
     const outcome = await store.move(stagedPath(commit, index), path, signal);
     failpoint("landing-log.after-move");
-    return outcome !== "absent" || isThere();
+    if (outcome === "moved") moved.push(path);
+    else if (outcome === "absent" && !(await isThere(path))) missing.push(path);
   });
-  return pathsOf(commit).filter((_, index) => found[index] !== true);
+  return { moved, missing };
 }
 
 /** The staging of a commit that is published. */
 export async function removeStaging(
-  store: LandingStore,
+  store: TableStore,
   { base, id }: { readonly base: number; readonly id: string },
   signal: AbortSignal,
 ): Promise<void> {
@@ -78,7 +84,7 @@ export async function removeStaging(
 
 /** The files of a draft that is never to be committed. */
 export async function removeFiles(
-  store: LandingStore,
+  store: TableStore,
   commit: Commit,
   signal: AbortSignal,
 ): Promise<void> {

@@ -15,6 +15,7 @@ import { LogTail } from "./log-tail.ts";
 import { Maintenance } from "./maintenance.ts";
 import { CHECKPOINT_COMMITS, commitPath } from "./paths.ts";
 import type { Commit, NumberedCommit } from "./protocol.ts";
+import { withPatientReads } from "./patient-reads.ts";
 import { publishFiles, removeFiles, removeStaging, stage } from "./staging.ts";
 import { TrafficMeter } from "./traffic.ts";
 
@@ -49,7 +50,7 @@ class StoredLog implements LandingLog {
   readonly state: LogState;
 
   constructor(options: Required<LandingLogOptions>) {
-    this.#options = options;
+    this.#options = { ...options, store: withPatientReads(options.store, options.clock) };
     this.state = viewOf(
       () => this.#tail.fold,
       () => this.#traffic,
@@ -64,7 +65,7 @@ class StoredLog implements LandingLog {
       table,
       id: randomHex(),
       base: 0,
-      at: clock.now(),
+      at: Math.floor(clock.now()),
       writer,
       actions: [],
     });
@@ -120,7 +121,7 @@ class StoredLog implements LandingLog {
     const { outcome } = this.#attemptOf(prepared);
     invariant(outcome?.kind === "committed", "only what is committed is published");
     const { store, emit } = this.#options;
-    const missing = await publishFiles(store, prepared.commit, true, signal);
+    const { missing } = await publishFiles(store, prepared.commit, true, signal);
     if (missing.length > 0) {
       const message = `files of commit ${outcome.number} are neither staged nor published: ${missing.join(", ")}`;
       emit({ name: "landing_log.files_missing", level: "error", message });

@@ -2,6 +2,7 @@ export { tableStoreConformance, type TableStoreUnderTest } from "./conformance/s
 export { landingStoreConformance, type StoreUnderTest } from "./conformance.ts";
 export { landingLogConformance, type LogStoreUnderTest } from "./conformance/log-conformance.ts";
 export { faultyLandingStore, type FaultyLandingStore } from "./faulty-landing-store.ts";
+export { memoryFollowingCatalog, type MemoryFollowingCatalog } from "./memory-following-catalog.ts";
 export {
   MemoryFolderFullError,
   memoryLanding,

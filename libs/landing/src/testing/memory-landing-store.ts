@@ -37,6 +37,9 @@ export interface MemoryLandingStore extends LandingStore {
   fault: (call: StoreCall, path: string) => CallFault;
   /** The process dies before its next effect: no call returns any more. */
   kill(): void;
+  /** SIGSTOP: no call begins or returns, until it goes on. */
+  stop(): void;
+  goOn(): void;
 }
 
 /** A disk, or a bucket, that outlives processes. */
@@ -98,6 +101,7 @@ class MemoryProcessStore implements MemoryLandingStore {
   readonly #shared: Shared;
   readonly #tree: MemoryTree;
   #isDead = false;
+  #stopped: PromiseWithResolvers<void> | undefined;
 
   constructor(shared: Shared) {
     this.#shared = shared;
@@ -111,6 +115,16 @@ class MemoryProcessStore implements MemoryLandingStore {
 
   kill(): void {
     this.#isDead = true;
+    this.goOn();
+  }
+
+  stop(): void {
+    this.#stopped ??= Promise.withResolvers();
+  }
+
+  goOn(): void {
+    this.#stopped?.resolve();
+    this.#stopped = undefined;
   }
 
   async read(path: string, signal: AbortSignal): Promise<Buffer | undefined> {
@@ -189,7 +203,7 @@ class MemoryProcessStore implements MemoryLandingStore {
   /** One call: other processes run before it, its effect is atomic, and others run after it. */
   async #call<T>(call: StoreCall, path: string, signal: AbortSignal, effect: () => T): Promise<T> {
     signal.throwIfAborted();
-    await Promise.resolve();
+    await this.#stopped?.promise;
     this.#throwIfDead();
     this.counts.calls += 1;
     const fault = this.fault(call, path);
@@ -200,7 +214,7 @@ class MemoryProcessStore implements MemoryLandingStore {
       throw new UnavailableError(`${call} ${path}: timed out, on its way still`);
     }
     const result = effect();
-    await Promise.resolve();
+    await this.#stopped?.promise;
     this.#throwIfDead();
     if (fault === "after") throw new UnavailableError(`${call} ${path}: the answer was lost`);
     return result;

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import type { LandingStore } from "../../store-port.ts";
+import { followingCases } from "./log-following.ts";
 import { growthCases } from "./log-growth.ts";
 import { readingCases } from "./log-reading.ts";
 import { logTable, type LogTable } from "./log-table.ts";
@@ -45,6 +46,7 @@ export function landingLogConformance(
     };
     writingCases(register);
     readingCases(register);
+    followingCases(register);
     growthCases(register);
   });
 }

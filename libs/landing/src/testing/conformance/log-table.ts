@@ -49,6 +49,12 @@ export interface Process {
   readonly log: LandingLog;
 }
 
+export interface Landed {
+  readonly prepared: PreparedCommit;
+  readonly commit: Commit;
+  readonly number: number;
+}
+
 /** A table of its own for each case, and processes over it. */
 export interface LogTable {
   readonly clock: MovableClock;
@@ -60,7 +66,7 @@ export interface LogTable {
   /** Content that advances partitions, with one file of rows. */
   flush(...ranges: readonly LandedRange[]): Promise<CommitContent>;
   /** Prepares and commits; asserts that it counts. */
-  land(process: Process, content: CommitContent): Promise<PreparedCommit & { number: number }>;
+  land(process: Process, content: CommitContent): Promise<Landed>;
   /** What a writer that does not look creates: a commit under a number, whatever the log says. */
   forge(
     number: number,
@@ -108,7 +114,8 @@ export function logTable(openStore: () => LandingStore, directory: string): LogT
     },
     async land({ log }, content) {
       const prepared = await log.prepare(content, signal);
-      return { ...prepared, number: numberIn(await log.commit(prepared, signal)) };
+      const number = numberIn(await log.commit(prepared, signal));
+      return { prepared, commit: prepared.commit, number };
     },
     async forge(number, log, actions, over = {}) {
       const id = randomBytes(16).toString("hex");

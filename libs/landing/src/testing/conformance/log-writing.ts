@@ -187,7 +187,7 @@ function answerCases(it: LogCase): void {
       attempts: 2,
     });
     const bytes = await a.store.read(commitPath(1), signal);
-    assert.ok(bytes?.toString().includes(other.id));
+    assert.ok(bytes?.toString().includes(other.commit.id));
     assert.equal((await table.start()).log.state.tip, 2);
   });
 
