@@ -1,6 +1,7 @@
 import type { Emit } from "@hybridge/core";
 import { hiveOptions, openHive, readVisibleEnds, type Hive } from "@hybridge/hive";
-import { clusterOptions, countRanges, describeLog, readPositions } from "@hybridge/kafka";
+import { clusterOptions, countRanges, describeLog, type ClusterOptions } from "@hybridge/kafka";
+import { readPositions } from "@hybridge/mirror";
 import { openRedshift, redshiftNames, redshiftOptions, redshiftTables } from "@hybridge/redshift";
 import { startRpcServer } from "@hybridge/rpc";
 import type { QueryGatewayConfig } from "./config.ts";
@@ -89,12 +90,16 @@ function reconcileSources(
 ): ReconcileSources {
   const clientId = "hybridge-query-gateway";
   const target = clusterOptions(config, "HYBRIDGE_TARGET", clientId, emit);
+  const source =
+    config.HYBRIDGE_SOURCE_BOOTSTRAP === undefined
+      ? undefined
+      : clusterOptions(config, "HYBRIDGE_SOURCE", clientId, emit);
   const table = `${config.HYBRIDGE_HIVE_DATABASE}.${config.HYBRIDGE_HIVE_TABLE}`;
   return {
     hive: engines.hiveGuarded,
     redshift: engines.redshiftGuarded,
-    source: sourceLog(config, clientId, emit),
-    positions: (topic, signal) => readPositions(target, topic, signal),
+    source: source && sourceLog(source),
+    positions: (sourceTopic, signal) => readPositions(target, { sourceTopic, source }, signal),
     internalEnds: async (topic, signal) => {
       const endOf = await readVisibleEnds(engines.hive, table, signal);
       return endOf && ((partition) => endOf({ topic, partition }));
@@ -102,13 +107,7 @@ function reconcileSources(
   };
 }
 
-function sourceLog(
-  config: QueryGatewayConfig,
-  clientId: string,
-  emit: Emit,
-): SourceLog | undefined {
-  if (config.HYBRIDGE_SOURCE_BOOTSTRAP === undefined) return undefined;
-  const source = clusterOptions(config, "HYBRIDGE_SOURCE", clientId, emit);
+function sourceLog(source: ClusterOptions): SourceLog {
   return {
     describe: (topic, signal) => describeLog(source, topic, signal),
     count: (topic, ranges, signal) => {
