@@ -399,7 +399,7 @@ export async function offsetAt(
   );
   if (answer?.error === 0) return answer.offset;
   cluster.forget(topic);
-  const need = { operation: "Describe", name: topic } as const;
+  const need = { operation: "Read", name: topic } as const;
   throw brokerError(`list the offsets of ${topic}-${partition}`, answer?.error ?? -1, null, need);
 }
 
