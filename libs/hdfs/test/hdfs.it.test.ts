@@ -1,29 +1,44 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { HybridgeError } from "@hybridge/core";
 import { landingStoreConformance, encodedFile } from "@hybridge/landing/testing";
-import { startHdfs, type Hdfs } from "@hybridge/local";
-import { hdfsLandingStore, openWebHdfs, sweepStaging, type WebHdfs } from "../src/index.ts";
+import { startHdfs, startKms, type Hdfs, type Kms } from "@hybridge/local";
+import {
+  hdfsLandingStore,
+  HdfsFullError,
+  HdfsRefusedError,
+  openWebHdfs,
+  sweepStaging,
+  type WebHdfs,
+} from "../src/index.ts";
 import { otherClient, otherStream } from "./other-client.ts";
 
 const signal = new AbortController().signal;
 let directory: string;
+let kms: Kms;
 let hdfs: Hdfs;
 let client: WebHdfs;
 
 before(async () => {
   directory = await mkdtemp(join(tmpdir(), "hybridge-hdfs-"));
-  // Small blocks: files of megabytes have several, and the checksum must cross them.
-  hdfs = await startHdfs({ dir: join(directory, "hdfs"), blockBytes: 1_048_576 });
+  kms = await startKms({ dir: join(directory, "kms") });
+  hdfs = await startHdfs({
+    dir: join(directory, "hdfs"),
+    // Small blocks: files of megabytes have several, and the checksum must cross them.
+    blockBytes: 1_048_576,
+    // Small pages: what is listed comes in several.
+    site: { ...kms.site, "dfs.ls.limit": "3" },
+  });
   client = openWebHdfs({ url: hdfs.addresses.webhdfs, user: userInfo().username });
 });
 after(async () => {
   await client[Symbol.asyncDispose]();
   await hdfs[Symbol.asyncDispose]();
+  await kms.stop();
   await rm(directory, { recursive: true, force: true });
 });
 
@@ -81,16 +96,89 @@ describe("HDFS itself", () => {
     assert.deepEqual(await store.readLedger(cut, signal), { position: 0n, openCut: cut });
   });
 
-  test("a folder that may not be written is refused for good", async () => {
+  test("a user without a right is refused for good, with user, right and path", async () => {
+    await client.makeFolders("/private/inside", signal);
+    await client.setPermission("/private", "700", signal);
     await using stranger = openWebHdfs({ url: hdfs.addresses.webhdfs, user: "stranger" });
-    const store = hdfsLandingStore(stranger, "/forbidden");
-    await assert.rejects(store.writeCut(cut, signal), (error) => {
-      assert.ok(error instanceof HybridgeError);
-      assert.deepEqual([error.code, error.retry], ["HDFS_REFUSED", "never"]);
-      return true;
-    });
+    const forbidden = [
+      [hdfsLandingStore(stranger, "/forbidden").writeCut(cut, signal), "WRITE", "/"],
+      [stranger.status("/private/inside", signal), "EXECUTE", "/private"],
+      [stranger.list("/private", "", signal), "READ_EXECUTE", "/private"],
+      [stranger.remove("/private/inside", signal), "EXECUTE", "/private"],
+      [stranger.create("/mine", { bytes: 1, open: () => otherStream("x") }, signal), "WRITE", "/"],
+    ] as const;
+    for (const [attempt, right, path] of forbidden) {
+      await assert.rejects(attempt, (error) => {
+        assert.ok(error instanceof HdfsRefusedError, String(error));
+        assert.deepEqual([error.code, error.retry], ["HDFS_REFUSED", "never"]);
+        assert.match(error.message, new RegExp(`user=stranger, access=${right}, inode="${path}"`));
+        return true;
+      });
+    }
+  });
+
+  test("a quota that is used up is told as such, and writing goes on when it is raised", async () => {
+    await client.makeFolders("/small", signal);
+    const store = hdfsLandingStore(client, "/small");
+    await setQuota("/small", 3_000_000);
+    await assert.rejects(store.publish(await large(), signal), isFull(/QuotaExceeded.*quota/s));
+    await setQuota("/small", 1_000_000_000);
+    await store.publish(await large(), signal);
+    await setNameQuota("/small", 1);
+    await assert.rejects(store.writeCut(cut, signal), isFull(/QuotaExceeded.*quota/s));
+  });
+
+  test("in an encryption zone files are verified and read, and the DataNode has none of it in clear", async () => {
+    await kms.makeKey("landing", signal);
+    await client.makeFolders("/zone", signal);
+    await hdfs.encrypt("/zone", "landing", signal);
+    const store = hdfsLandingStore(client, "/zone");
+    const text = "the words of a post that nobody may find on a disk\n".repeat(50_000);
+    const file = await encodedFile(cut, directory, "2026-11-23T11", text);
+    const { location } = await store.publish(file, signal);
+    assert.equal((await client.status(location, signal))?.encrypted, true);
+    assert.equal((await client.read(location, signal)).toString(), text);
+    await store.publish(file, signal);
+    await store.writeCut(cut, signal);
+    assert.deepEqual(await store.readLedger(cut, signal), { position: 0n, openCut: cut });
+    assert.equal(await isOnDisk("that nobody may find"), false);
+    assert.equal(await isOnDisk("zeile eins"), true, "what is outside of the zone is");
   });
 });
+
+function isFull(pattern: RegExp) {
+  return (error: unknown) => {
+    assert.ok(error instanceof HdfsFullError, String(error));
+    assert.equal(error.retry, "backoff");
+    assert.match(error.message, pattern);
+    return true;
+  };
+}
+
+async function setQuota(path: string, bytes: number): Promise<void> {
+  await admin(path, `op=SETQUOTA&storagespacequota=${bytes}`);
+}
+
+async function setNameQuota(path: string, names: number): Promise<void> {
+  await admin(path, `op=SETQUOTA&namespacequota=${names}`);
+}
+
+/** What an administrator of HDFS does. */
+async function admin(path: string, query: string): Promise<void> {
+  const url = `${hdfs.addresses.webhdfs}/webhdfs/v1${path}?user.name=${userInfo().username}&${query}`;
+  const response = await fetch(url, { method: "PUT" });
+  assert.equal(response.status, 200, await response.text());
+}
+
+/** Whether a block on the DataNode's disk holds a text. */
+async function isOnDisk(text: string): Promise<boolean> {
+  const data = join(directory, "hdfs", "data");
+  for (const name of await readdir(data, { recursive: true })) {
+    if (!/blk_\d+$/.test(name)) continue;
+    if ((await readFile(join(data, name))).includes(text)) return true;
+  }
+  return false;
+}
 
 async function large() {
   return encodedFile(cut, directory, "2026-11-23T10", "x".repeat(3_000_000));
