@@ -1,4 +1,5 @@
 import { FencedError, LedgerCorruptError } from "./errors.ts";
+import { lastName } from "./former/ledger.ts";
 import {
   deadLetterName,
   decodeBegin,
@@ -94,34 +95,6 @@ async function readLedger(
     return { position: openCut.first, openCut };
   }
   return { position: decodeEntry(bytes, name).cut.last + 1n, openCut: undefined };
-}
-
-/**
- * The last name in a folder. Names are numbers that only grow, so after one full page the end is
- * searched by halving the range of offsets instead of reading every page.
- */
-async function lastName(
-  blobs: BlobStore,
-  folder: string,
-  signal: AbortSignal,
-): Promise<string | undefined> {
-  let page = await blobs.list(folder, "", signal);
-  let last = page.names.at(-1);
-  let high = 10n ** 19n;
-  while (page.more && last !== undefined) {
-    const low = BigInt(/^\d+/.exec(last)?.[0] ?? 0);
-    const middle = low + (high - low) / 2n;
-    // Close together: walk page by page, each of which moves `last`.
-    const after = high - low < 4n ? last : padded(middle);
-    page = await blobs.list(folder, after, signal);
-    const found = page.names.at(-1);
-    if (found !== undefined) last = found;
-    else if (after !== last) {
-      high = middle;
-      page = { names: [], more: true };
-    }
-  }
-  return last;
 }
 
 async function* listEntries(

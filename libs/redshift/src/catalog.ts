@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { failpoint, InvariantError, retryOf } from "@hybridge/core";
 import type { BlobStore, Catalog, LedgerEntry, TopicPartition } from "@hybridge/landing";
-import type { Redshift, RedshiftParameters } from "./api.ts";
+import type { Redshift } from "./api.ts";
 import {
   addDeletionTimestamp,
   describeDeletions,
@@ -20,6 +20,7 @@ import {
   splitLoads,
   type ExpectedEnd,
 } from "./load-sql.ts";
+import { readRows } from "./loads/read-rows.ts";
 import { writeManifest } from "./manifest.ts";
 import { redshiftTables, type TableNames } from "./names.ts";
 
@@ -91,7 +92,7 @@ export function redshiftCatalog(options: RedshiftCatalogOptions): Catalog {
     prepare: (signal) => prepare(redshift, names, signal),
     async position({ topic, partition }, signal) {
       const parameters = { topic, partition };
-      const [row] = await readRows(redshift, selectPosition(names), parameters, signal);
+      const [row] = await readRows(redshift, selectPosition(names), signal, parameters);
       const last = row?.[0];
       return typeof last === "bigint" ? last + 1n : undefined;
     },
@@ -150,7 +151,7 @@ async function missingObjects(
   names: TableNames,
   signal: AbortSignal,
 ): Promise<Missing> {
-  const rows = await readRows(redshift, selectObjects(names), {}, signal);
+  const rows = await readRows(redshift, selectObjects(names), signal);
   const found = new Set(rows.map(([kind, name]) => `${String(kind)} ${String(name)}`));
   return wantedObjects(names).filter(({ kind, name }) => !found.has(`${kind} ${name}`));
 }
@@ -188,12 +189,9 @@ async function readEnds(
   signal: AbortSignal,
 ): Promise<Map<number, bigint>> {
   const found = new Map<number, bigint>();
-  for (const [partition, last] of await readRows(
-    redshift,
-    selectPositions(names),
-    { topic },
-    signal,
-  )) {
+  for (const [partition, last] of await readRows(redshift, selectPositions(names), signal, {
+    topic,
+  })) {
     if (typeof last === "bigint") found.set(Number(partition), last);
   }
   return found;
@@ -215,23 +213,4 @@ async function expectedEnds(
 function raise(ends: Map<number, bigint> | undefined, partition: number, last: bigint): void {
   const before = ends?.get(partition);
   if (before === undefined || before < last) ends?.set(partition, last);
-}
-
-/** All rows of a small result; nulls as undefined. */
-async function readRows(
-  redshift: Redshift,
-  sql: string,
-  parameters: RedshiftParameters,
-  signal: AbortSignal,
-): Promise<unknown[][]> {
-  const { batches } = await redshift.execute(sql, { signal, parameters });
-  const rows: unknown[][] = [];
-  for await (const { rowCount, columns } of batches) {
-    for (let row = 0; row < rowCount; row += 1) {
-      rows.push(
-        columns.map(({ values, nullRows }) => (nullRows.includes(row) ? undefined : values[row])),
-      );
-    }
-  }
-  return rows;
 }

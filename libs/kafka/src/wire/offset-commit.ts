@@ -1,6 +1,6 @@
 import type { CommittedOffset } from "../group/api.ts";
 import type { ApiVersions } from "./connection.ts";
-import type { ProtocolReader } from "./reader.ts";
+import { readFirstPartitionError } from "./partition-errors.ts";
 import { ProtocolWriter } from "./writer.ts";
 
 /** Version 9 takes the epoch of a KIP-848 member where 8 takes a generation; the layout is the same. */
@@ -30,18 +30,4 @@ export function writeOffsetCommit({ group, memberId, epoch, offsets }: OffsetCom
     .noTags();
 }
 
-/** The first error of any partition. */
-export function readOffsetCommit(reader: ProtocolReader): number {
-  reader.i32(); // throttle
-  let error = 0;
-  reader.array((topic) => {
-    topic.compactString();
-    topic.array((item) => {
-      item.i32();
-      error ||= item.i16();
-      item.tags();
-    });
-    topic.tags();
-  });
-  return error;
-}
+export const readOffsetCommit = readFirstPartitionError;

@@ -1,5 +1,6 @@
 import { brokerError, type Need } from "./protocol-errors.ts";
 import type { Api } from "./connection.ts";
+import { readFirstPartitionError } from "./partition-errors.ts";
 import type { ProtocolReader } from "./reader.ts";
 import { ProtocolWriter } from "./writer.ts";
 
@@ -54,21 +55,8 @@ export function writeAddPartitionsToTxn(
     .noTags();
 }
 
-/** The first error of any partition; 0 when all were added. */
-export function readAddPartitionsToTxn(reader: ProtocolReader): number {
-  reader.i32(); // throttle
-  let error = 0;
-  reader.array((topic) => {
-    topic.compactString();
-    topic.array((item) => {
-      item.i32();
-      error ||= item.i16();
-      item.tags();
-    });
-    topic.tags();
-  });
-  return error;
-}
+/** 0 when all were added. */
+export const readAddPartitionsToTxn = readFirstPartitionError;
 
 export function writeEndTxn(
   transactionalId: string,

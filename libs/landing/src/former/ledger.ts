@@ -67,7 +67,7 @@ export function decodeEntry(name: string, bytes: Buffer, path: string): FormerEn
 
 /** The last name in a folder; undefined when there is none. */
 export async function lastName(
-  store: LandingStore,
+  store: Pick<LandingStore, "list">,
   folder: string,
   signal: AbortSignal,
 ): Promise<string | undefined> {
