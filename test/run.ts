@@ -19,6 +19,9 @@ interface Outcome {
   failed: number;
 }
 
+/** What failed, and how long each part took: printed once more at the end, where it is looked for. */
+const told: string[] = [];
+
 const parts: Record<string, (only: string) => Promise<Outcome>> = {
   style: () => program("style check", [...NODE, "test/style/main.ts"]),
   unit: () =>
@@ -80,7 +83,7 @@ for (const [name, run] of Object.entries(parts)) {
   total.passed += outcome.passed;
   total.failed += outcome.failed;
 }
-process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`);
+process.stdout.write(`\n${told.join("\n")}\n${total.passed} passed, ${total.failed} failed\n`);
 process.exit(total.failed === 0 && total.passed > 0 ? 0 : 1);
 
 /** A program that is one test: it passes when it exits with 0. */
@@ -92,12 +95,15 @@ async function program(title: string, command: string[]): Promise<Outcome> {
 /** Programs that print the closing lines of node:test, which are added up. */
 async function tests(title: string, command: string[]): Promise<Outcome> {
   const outcome = { passed: 0, failed: 0 };
-  const code = await execute(title, command, (line) => {
-    const [, word, count] =
-      /^\S+ (pass|fail|cancelled) (\d+)$/.exec(stripVTControlCharacters(line).trim()) ?? [];
+  const failures = new Set<string>();
+  const code = await execute(title, command, (coloured) => {
+    const line = stripVTControlCharacters(coloured).trim();
+    if (/^✖ (?!failing tests)|^- @\S+:\w+$|: error TS\d+/.test(line)) failures.add(line);
+    const [, word, count] = /^\S+ (pass|fail|cancelled) (\d+)$/.exec(line) ?? [];
     if (word === "pass") outcome.passed += Number(count);
     else if (word !== undefined) outcome.failed += Number(count);
   });
+  told.push(...[...failures].map((failure) => `   ${failure}`));
   // A build or lint that fails, or a run without any test, is a failure that no test counts.
   if ((code !== 0 || outcome.passed === 0) && outcome.failed === 0) outcome.failed = 1;
   return outcome;
@@ -130,6 +136,8 @@ async function execute(
   });
   process.off("SIGINT", stop).off("SIGTERM", stop);
   const seconds = ((performance.now() - begin) / 1000).toFixed(1);
-  process.stdout.write(`== ${title}: ${code === 0 ? "ok" : `exit code ${code}`} in ${seconds} s\n`);
+  const end = `== ${title}: ${code === 0 ? "ok" : `exit code ${code}`} in ${seconds} s`;
+  told.push(end);
+  process.stdout.write(`${end}\n`);
   return code;
 }

@@ -7,14 +7,14 @@ import {
   sweepStaging,
   type LandingLog,
   type PreparedCommit,
-} from "@hybridge/landing";
+} from "../../src/index.ts";
 import {
   memoryFollowingCatalog,
   memoryLanding,
   ProcessDiedError,
   type CallFault,
   type MemoryLandingStore,
-} from "@hybridge/landing/testing";
+} from "../../src/testing/index.ts";
 import type { CommitContent } from "../../src/log/commit-content.ts";
 import type { LandedRange, TopicKey } from "../../src/log/protocol.ts";
 

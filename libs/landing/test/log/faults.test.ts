@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createFollower, sweepStaging } from "@hybridge/landing";
-import { memoryFollowingCatalog } from "@hybridge/landing/testing";
+import { createFollower, sweepStaging } from "../../src/index.ts";
+import { memoryFollowingCatalog } from "../../src/testing/index.ts";
 import { decodeCheckpoint, encodeCheckpoint } from "../../src/log/checkpoint-codec.ts";
 import { CommitSource } from "../../src/log/commit-source.ts";
 import { LogFold } from "../../src/log/fold.ts";

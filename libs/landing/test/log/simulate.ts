@@ -2,7 +2,7 @@
 // The landing log over years, by a clock of events. Nothing is timed: it shows that folders and
 // starts stay small, and that each offset is landed once. docs/benchmarks.md has what came out.
 import { parseArgs } from "node:util";
-import { simulateLog, type SimulationOptions } from "@hybridge/landing/testing";
+import { simulateLog, type SimulationOptions } from "../../src/testing/index.ts";
 
 const shapes: readonly Omit<SimulationOptions, "random">[] = [
   { days: 365, intervalMs: 60_000, partitions: 50, workers: 1, startEvery: 997 },

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { simulateLog, type SimulationOptions } from "@hybridge/landing/testing";
+import { simulateLog, type SimulationOptions } from "../../src/testing/index.ts";
 import { generator } from "./fault-world.ts";
 
 // The first days of 365 and the first minutes of 7 days; simulate.ts runs them whole.
