@@ -40,6 +40,8 @@ const parts: Record<string, (only: string) => Promise<Outcome>> = {
       ...NODE,
       "--test",
       "--test-concurrency=2",
+      // What hangs is told by its name.
+      "--test-timeout=600000",
       "--test-reporter=spec",
       ...wanted,
     ]);
