@@ -37,6 +37,8 @@ interface PackedColumn {
   readonly itemBytes: number;
   readonly isNullable: boolean;
   readonly data: Uint32Array<ArrayBuffer>;
+  /** The same as bytes. */
+  readonly flags: Uint8Array<ArrayBuffer>;
   readonly nulls: Uint8Array<ArrayBuffer>;
   hasNulls: boolean;
   /** Where the last text of the side was put: neighbours share headers. */
@@ -250,7 +252,7 @@ function setNull(column: PackedColumn, row: number): void {
 
 function setFlag(column: PackedColumn, row: number, choice: number): void {
   const flag = choices.possibly_sensitive[choice] ?? null;
-  new Uint8Array(column.data.buffer)[row] = flag === true ? 1 : 0;
+  column.flags[row] = flag === true ? 1 : 0;
   if (flag === null) setNull(column, row);
 }
 
@@ -273,13 +275,15 @@ const ITEM_BYTES: Record<Form, number> = {
 function packedColumn({ name, nullable }: (typeof storedColumns)[number]): PackedColumn {
   const { form, at, texts = [] } = formOf(name);
   const itemBytes = ITEM_BYTES[form];
+  const data = new Uint32Array((CHUNK_ROWS * itemBytes) / 4);
   return {
     form,
     at,
     texts: texts.map((text) => (text === null ? null : Buffer.from(text))),
     itemBytes,
     isNullable: nullable,
-    data: new Uint32Array((CHUNK_ROWS * itemBytes) / 4),
+    data,
+    flags: new Uint8Array(data.buffer),
     nulls: new Uint8Array(CHUNK_ROWS / 8).fill(0xff),
     hasNulls: false,
     lastSlab: undefined,

@@ -49,7 +49,9 @@ export class RowBuffer {
   readonly #pool: SlabPool;
   readonly #indexes = new Map<string, number>();
   readonly #said = new ScannedPost();
-  #context: { readonly slab: Slab; readonly headers: HeaderContext } | undefined;
+  /** Headers that records of the last slab had, the last ones first. */
+  readonly #contexts: HeaderContext[] = [];
+  #contextSlab: Slab | undefined;
 
   constructor(pool: SlabPool) {
     this.#pool = pool;
@@ -124,7 +126,8 @@ export class RowBuffer {
 
   clear(): void {
     for (const slab of this.slabs.splice(0)) this.#pool.give(slab);
-    this.#context = undefined;
+    this.#contexts.length = 0;
+    this.#contextSlab = undefined;
     this.deadLetters.length = 0;
     this.partitions.length = 0;
     this.#indexes.clear();
@@ -202,11 +205,23 @@ export class RowBuffer {
 
   /** The record's headers on the side of the slab; undefined when they are more than a column takes. */
   #headersOf(slab: Slab, { headers }: FlushRecord): HeaderContext | undefined {
-    const last = this.#context;
-    if (last?.slab === slab && areSame(last.headers.headers, headers)) return last.headers;
+    const contexts = this.#contexts;
+    if (this.#contextSlab !== slab) {
+      contexts.length = 0;
+      this.#contextSlab = slab;
+    }
+    for (let index = 0; index < contexts.length; index++) {
+      const known = contexts[index];
+      if (known === undefined || !areSame(known.headers, headers)) continue;
+      if (index > 0) {
+        contexts[index] = contexts[0] ?? known;
+        contexts[0] = known;
+      }
+      return known;
+    }
     if (headersBytes(headers) > HEADERS_BYTES_USUAL) return undefined;
     const written = writeHeaders(slab, headers);
-    this.#context = { slab, headers: written };
+    if (contexts.unshift(written) > CONTEXTS_MAX) contexts.pop();
     return written;
   }
 
@@ -240,6 +255,9 @@ export class RowBuffer {
 export const ROW_BITS = 16;
 export const ROW_MASK = (1 << ROW_BITS) - 1;
 const RAW_LENGTH = rangeAt("raw") + 1;
+
+/** Records with the same headers share what was made of them; sources have a few of them by turns. */
+const CONTEXTS_MAX = 4;
 
 /** What the fast way writes; larger ones are for the slow way. */
 const HEADERS_BYTES_USUAL = 16_384;

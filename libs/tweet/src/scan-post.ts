@@ -22,8 +22,8 @@ export function scanPost(
   end: number,
   said: ScannedPost,
 ): boolean {
-  scanner.bytes = bytes;
-  kinds.fill(Kind.absent, post.firstSlot, post.endSlot);
+  scanner.read(bytes);
+  scanner.forget(post);
   if (!scanner.scan(post.node, start, end)) return false;
   said.clear();
   if (!isAbsent(root.statuses) || !isAbsent(root.username) || !isAbsent(root.screen_name)) {

@@ -127,7 +127,7 @@ export function isListOrNothing(slot: number): boolean {
 
 export function isString(slot: number): boolean {
   const kind = kinds[slot] ?? 0;
-  return kind === Kind.text || kind === Kind.escaped;
+  return kind === Kind.text || kind === Kind.escaped || kind === Kind.unstorable;
 }
 
 export function isSame(slot: number, other: number): boolean {

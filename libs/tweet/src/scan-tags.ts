@@ -108,7 +108,7 @@ function isTagFeature({ bytes, kinds, starts, ends }: JsonScanner, type: number)
 }
 
 function elementOf(scanner: JsonScanner, shape: Shape<ShapeSpec>, at: number): number {
-  scanner.kinds.fill(Kind.absent, shape.firstSlot, shape.endSlot);
+  scanner.forget(shape);
   return scanner.element(shape.node, at);
 }
 

@@ -11,6 +11,7 @@ import {
   isObjectOrNothing,
   isListOrNothing,
   isSame,
+  isString,
   isText,
   ascii,
 } from "./scan-slots.ts";
@@ -83,7 +84,7 @@ function findIncluded(
   if (kinds[list] !== Kind.list) return NOT_THERE;
   let at = scanner.firstElement(starts[list] ?? 0);
   while (at >= 0) {
-    kinds.fill(Kind.absent, shape.firstSlot, shape.endSlot);
+    scanner.forget(shape);
     const end = scanner.element(shape.node, at);
     if (end < 0) return UNUSUAL;
     if (scanner.kind === Kind.object && !isNothing(idSlot)) {
@@ -109,7 +110,7 @@ function readReferencesV2(said: ScannedPost): boolean {
   let hasRepost = false;
   let at = kinds[list] === Kind.list ? scanner.firstElement(starts[list] ?? 0) : -1;
   while (at >= 0) {
-    kinds.fill(Kind.absent, reference.firstSlot, reference.endSlot);
+    scanner.forget(reference);
     const end = scanner.element(reference.node, at);
     if (end < 0) return false;
     const { type, id, text, note_tweet: note } = reference.slots;
@@ -139,7 +140,7 @@ const REPOST_TEXT = ascii("RT @");
 function readRepostV2(said: ScannedPost, id: number): boolean {
   const { data } = root;
   if (!isNothing(data.text)) {
-    if (kinds[data.text] !== Kind.text && kinds[data.text] !== Kind.escaped) return false;
+    if (!isString(data.text)) return false;
     const start = starts[data.text] ?? 0;
     let isPreview = true;
     for (let index = 0; index < REPOST_TEXT.length; index++) {

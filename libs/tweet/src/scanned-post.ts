@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import { columns } from "./columns.ts";
 import { Kind, type JsonScanner } from "./json-scanner.ts";
 import type { PostSchema } from "./post.ts";
+import { storable } from "./text.ts";
 
 /** Columns of text that a scanned post says. */
 export const scannedTexts = [
@@ -94,8 +95,9 @@ export class ScannedPost {
     const start = scanner.starts[slot] ?? 0;
     const end = scanner.ends[slot] ?? 0;
     if (kind === Kind.text) return this.#put(index, start, end - start);
-    if (kind !== Kind.escaped || isQuotable[index] !== true) return false;
-    return this.#put(index, start - 1, end - start + 2);
+    if (isQuotable[index] !== true) return false;
+    if (kind === Kind.escaped) return this.#put(index, start - 1, end - start + 2);
+    return kind === Kind.unstorable && this.#putMended(index, scanner.bytes, start - 1, end + 1);
   }
 
   /** The id in a slot, which must have one. */
@@ -151,6 +153,16 @@ export class ScannedPost {
 
   putRange(name: ScannedText, start: number, length: number): boolean {
     return this.#put(INDEX[name], start, length);
+  }
+
+  /** Text with escapes of what no engine stores: as storable makes it, beside the bytes. */
+  #putMended(index: number, bytes: Uint8Array, from: number, to: number): boolean {
+    const said = JSON.parse(Buffer.from(bytes.subarray(from, to)).toString("utf8")) as string;
+    const text = storable(said, bytesMax[index] ?? 0);
+    const written = Buffer.from(text.startsWith('"') ? JSON.stringify(text) : text);
+    const begun = this.composedBytes;
+    if (!this.compose(written, 0, written.length)) return false;
+    return this.#put(index, ~begun, written.length);
   }
 
   #put(index: number, start: number, length: number): boolean {
