@@ -124,7 +124,13 @@ function mirrorAcls(topics: readonly string[], names: AclNames): Acl[] {
 function warehouseAcls(cluster: Acl["cluster"], topics: readonly string[], group: string): Acl[] {
   return [
     ...topics.map((topic) => acl(cluster, topic, "Read", "read the posts")),
-    acl(cluster, group, "Read", "tell tools that show lag how far it is", "Group"),
+    acl(
+      cluster,
+      group,
+      "Read",
+      "share the partitions with its like, and tell tools that show lag how far it is",
+      "Group",
+    ),
   ];
 }
 

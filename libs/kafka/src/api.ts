@@ -44,6 +44,11 @@ export interface KafkaRecord {
   readonly headers: RecordHeaders;
 }
 
+/** A record with its time exactly: nanoseconds, which some send, do not fit into `timestampMs`. */
+export interface PartitionRecord extends KafkaRecord {
+  readonly timestamp: bigint;
+}
+
 /** Records of one partition, in order; `nextOffset` is where reading goes on, past control records. */
 export interface PartitionRecords {
   readonly topic: string;

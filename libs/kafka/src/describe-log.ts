@@ -1,6 +1,6 @@
 import type { ClusterOptions } from "./api.ts";
 import { withCluster } from "./cluster.ts";
-import { offsetsAt } from "./fetcher.ts";
+import { offsetsAt } from "./offsets.ts";
 
 /** Offsets of one partition as of one moment; ends are exclusive. */
 export interface LogRange {

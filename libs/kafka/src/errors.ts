@@ -122,12 +122,26 @@ export class OffsetOutOfRangeError extends HybridgeError {
 export class TopicRecreatedError extends HybridgeError {
   readonly code = "KAFKA_TOPIC_RECREATED";
   readonly retry = "never";
+  /** The id that the topic has now, if it is known. */
+  readonly topicId: string | undefined;
+
+  constructor(message: string, topicId?: string) {
+    super(message);
+    this.topicId = topicId;
+  }
 }
 
 /** The log was cut back below what was already read, and went on with other records. */
 export class LogDivergedError extends HybridgeError {
   readonly code = "KAFKA_LOG_DIVERGED";
   readonly retry = "never";
+  /** Where the leader's log parts from what was read, if it is known. */
+  readonly endOffset: bigint | undefined;
+
+  constructor(message: string, endOffset?: bigint) {
+    super(message);
+    this.endOffset = endOffset;
+  }
 }
 
 /** Another owner took over the transactional id; this one can no longer append. */

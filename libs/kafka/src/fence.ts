@@ -1,7 +1,7 @@
 import { failpoint, retry } from "@hybridge/core";
 import type { Cluster } from "./cluster.ts";
 import { BrokerError, FencedError, UnknownTopicError } from "./errors.ts";
-import { offsetAt } from "./fetcher.ts";
+import { offsetAt } from "./offsets.ts";
 import { fetchPartition } from "./sequential.ts";
 import { batchesOf } from "./wire/batch.ts";
 import { brokerError, errorCode, isStaleMetadata, isTopicRefused } from "./wire/protocol-errors.ts";

@@ -1,29 +1,19 @@
 import { isAbort, systemClock, type Clock } from "@hybridge/core";
 import type { Cluster } from "./cluster.ts";
-import { LogDivergedError, OffsetOutOfRangeError, TopicRecreatedError } from "./errors.ts";
-import { batchesOf, type Batch } from "./wire/batch.ts";
+import { OffsetOutOfRangeError, TopicRecreatedError } from "./errors.ts";
+import { LeaderLoop } from "./leader-loop.ts";
+import { lookUpBounds, type LogBounds } from "./offsets.ts";
+import type { Batch } from "./wire/batch.ts";
 import type { Frame, FramePool } from "./wire/frame-pool.ts";
-import { FetchSession } from "./wire/fetch-session.ts";
-import {
-  fetchApi,
-  readFetch,
-  writeFetch,
-  type FetchedPartition,
-  type FetchPartition,
-  type FetchResponse,
-} from "./wire/fetch.ts";
-import {
-  listOffsetsApi,
-  listOffsetsAt,
-  readListOffsets,
-  writeListOffsets,
-} from "./wire/list-offsets.ts";
-import { brokerError, errorCode, isStaleMetadata, isTopicRefused } from "./wire/protocol-errors.ts";
+import type { FetchedPartition } from "./wire/fetch.ts";
+import type { TopicMetadata } from "./wire/metadata.ts";
+import { brokerError, errorCode, isTopicRefused } from "./wire/protocol-errors.ts";
 
 /** One partition that is read. The fetcher moves `nextOffset`; the owner may pause it. */
 export interface Subscription {
   readonly topic: string;
   readonly partition: number;
+  /** -1: the first that the log has; the fetcher puts its number here. */
   nextOffset: bigint;
   /** Leader epoch of the last batch read; -1 when unknown. */
   lastEpoch: number;
@@ -72,14 +62,23 @@ const RETRY_MOST_MS = 2_000;
  */
 export class Fetcher {
   readonly #options: FetcherOptions;
+  readonly #clock: Clock;
+  /** New here: their leaders are looked for at once. */
   readonly #unassigned = new Set<Subscription>();
+  /** Without a leader, or with one that is away: looked for again after the back-off. */
+  readonly #orphans = new Set<Subscription>();
+  /** The bounds of their logs are being looked up. */
+  readonly #checked = new Set<Subscription>();
   readonly #loops = new Map<number, LeaderLoop>();
   readonly #running = new Set<Promise<void>>();
   #wake: (() => void) | undefined;
+  #isPostponing = false;
+  /** Waits in a row without an answer in between. */
   #failures = 0;
 
   constructor(options: FetcherOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
   }
 
   add(subscription: Subscription): void {
@@ -89,7 +88,9 @@ export class Fetcher {
 
   remove(subscription: Subscription): void {
     this.#unassigned.delete(subscription);
-    for (const loop of this.#loops.values()) loop.subscriptions.delete(subscription);
+    this.#orphans.delete(subscription);
+    this.#checked.delete(subscription);
+    for (const loop of this.#loops.values()) loop.remove(subscription);
   }
 
   /** To be called after a subscription was unpaused. */
@@ -99,7 +100,7 @@ export class Fetcher {
 
   /** Runs until the signal is aborted; throws only what is a bug. */
   async run(): Promise<void> {
-    const { signal, clock = systemClock } = this.#options;
+    const { signal } = this.#options;
     const onAbort = () => {
       this.#wake?.();
       this.wake();
@@ -107,16 +108,9 @@ export class Fetcher {
     signal.addEventListener("abort", onAbort, { once: true });
     try {
       while (!signal.aborted) {
-        if (this.#unassigned.size === 0) {
-          await new Promise<void>((resolve) => (this.#wake = resolve));
-          this.#wake = undefined;
-          continue;
-        }
-        if (this.#failures > 0) {
-          const waitMs = Math.min(RETRY_MOST_MS, RETRY_FIRST_MS * 2 ** (this.#failures - 1));
-          await clock.sleep(waitMs * (0.5 + Math.random() / 2), signal);
-        }
-        await this.#assign().catch((error: unknown) => this.#trouble(error));
+        if (this.#unassigned.size > 0) await this.#assign();
+        else await new Promise<void>((resolve) => (this.#wake = resolve));
+        this.#wake = undefined;
       }
     } catch (error) {
       if (!isAbort(error, signal)) throw error;
@@ -126,42 +120,68 @@ export class Fetcher {
     }
   }
 
+  /** Leaves a subscription for later, with those that wait already: new ones do not wait for these. */
+  #postpone(subscription: Subscription): void {
+    this.#orphans.add(subscription);
+    if (this.#isPostponing) return;
+    this.#isPostponing = true;
+    const waitMs = Math.min(RETRY_MOST_MS, RETRY_FIRST_MS * 2 ** Math.min(this.#failures, 10));
+    this.#failures += 1;
+    const { signal } = this.#options;
+    void this.#clock.sleep(waitMs * (0.5 + Math.random() / 2), signal).then(
+      () => {
+        this.#isPostponing = false;
+        for (const orphan of this.#orphans) this.#unassigned.add(orphan);
+        this.#orphans.clear();
+        this.#wake?.();
+      },
+      () => undefined,
+    );
+  }
+
   async #assign(): Promise<void> {
     const { cluster, signal } = this.#options;
     // Those that come while the cluster is asked have their turn in the next round.
     const waiting = [...this.#unassigned];
-    const names = [...new Set(waiting.map(({ topic }) => topic))];
-    const metadata = await cluster.describe(names, signal);
-    const topics = new Map(metadata.topics.map((topic) => [topic.name, topic]));
-    let orphan: Error | undefined;
-    for (const subscription of waiting) {
-      if (!this.#unassigned.has(subscription)) continue;
-      const { topic: name, partition } = subscription;
-      const topic = topics.get(name);
-      if (topic?.error === errorCode.none && subscription.topicId !== undefined) {
-        if (topic.id !== subscription.topicId) {
-          this.#fail(subscription, recreated(subscription, topic.id));
-          continue;
-        }
+    try {
+      const names = [...new Set(waiting.map(({ topic }) => topic))];
+      const { topics } = await cluster.describe(names, signal);
+      const known = new Map(topics.map((topic) => [topic.name, indexed(topic)]));
+      for (const subscription of waiting) {
+        if (this.#unassigned.delete(subscription)) this.#place(subscription, known);
       }
-      if (topic && isTopicRefused(topic.error)) {
-        this.#fail(subscription, readRefused(subscription, topic.error));
-        continue;
+    } catch (error) {
+      signal.throwIfAborted();
+      for (const subscription of waiting) {
+        if (this.#unassigned.delete(subscription)) this.#postpone(subscription);
       }
-      const entry = topic?.partitions.find((candidate) => candidate.partition === partition);
-      if (!topic || !entry || topic.error !== 0 || entry.leader < 0) {
-        orphan = brokerError(
-          `find the leader of ${name}-${partition}`,
-          topic?.error || (entry ? 5 : 3),
-        );
-        continue;
-      }
-      subscription.topicId = topic.id;
-      this.#unassigned.delete(subscription);
-      this.#loop(entry.leader).subscriptions.add(subscription);
+      this.#trouble(error);
     }
     for (const loop of this.#loops.values()) loop.wake();
-    if (orphan) this.#trouble(orphan);
+  }
+
+  #place(subscription: Subscription, topics: ReadonlyMap<string, Indexed>): void {
+    const { topic: name, partition, topicId } = subscription;
+    const found = topics.get(name);
+    const topic = found?.topic;
+    if (topic?.error === errorCode.none && topicId !== undefined && topic.id !== topicId) {
+      this.#fail(subscription, recreated(subscription, topic.id));
+      return;
+    }
+    if (topic && isTopicRefused(topic.error)) {
+      this.#fail(subscription, readRefused(subscription, topic.error));
+      return;
+    }
+    const leader = found?.leaders.get(partition);
+    if (!topic || leader === undefined || topic.error !== 0 || leader < 0) {
+      this.#postpone(subscription);
+      const code = topic?.error || (leader === undefined ? 3 : 5);
+      this.#trouble(brokerError(`find the leader of ${name}-${partition}`, code));
+      return;
+    }
+    subscription.topicId = topic.id;
+    if (subscription.nextOffset < 0n) this.#check(subscription);
+    else this.#loop(leader).add(subscription);
   }
 
   #loop(nodeId: number): LeaderLoop {
@@ -169,13 +189,14 @@ export class Fetcher {
     if (existing) return existing;
     const loop = new LeaderLoop(nodeId, this.#options, {
       moved: (subscription, error) => {
-        this.add(subscription);
+        this.#postpone(subscription);
         this.#trouble(error);
       },
       failed: (subscription, error) => this.#fail(subscription, error),
+      outOfRange: (subscription) => this.#check(subscription),
       closer: (subscription, replica) => {
         const closer = this.#loop(replica);
-        closer.subscriptions.add(subscription);
+        closer.add(subscription);
         closer.wake();
       },
       answered: () => (this.#failures = 0),
@@ -186,11 +207,54 @@ export class Fetcher {
       this.#loops.delete(nodeId);
       this.#running.delete(done);
       // Also those that were added in the turn in which the loop ended.
-      for (const subscription of loop.subscriptions) this.#unassigned.add(subscription);
+      for (const subscription of loop.subscriptions) this.#postpone(subscription);
       this.#wake?.();
     });
     this.#running.add(done);
     return loop;
+  }
+
+  /** Looks up what the log holds, together with the others that come in the same turn. */
+  #check(subscription: Subscription): void {
+    this.#checked.add(subscription);
+    if (this.#checked.size > 1) return;
+    const done = Promise.resolve()
+      .then(() => this.#lookUp())
+      .finally(() => this.#running.delete(done));
+    this.#running.add(done);
+  }
+
+  async #lookUp(): Promise<void> {
+    const { cluster, signal } = this.#options;
+    while (this.#checked.size > 0) {
+      const wanted = [...this.#checked];
+      const answers = await lookUpBounds(cluster, wanted, signal);
+      if (signal.aborted) return;
+      for (const [index, subscription] of wanted.entries()) {
+        const bounds = answers[index];
+        if (this.#checked.delete(subscription) && bounds) this.#judge(subscription, bounds);
+      }
+      this.#wake?.();
+    }
+  }
+
+  #judge(subscription: Subscription, bounds: LogBounds | Error): void {
+    const { topic, partition, nextOffset: position } = subscription;
+    if (bounds instanceof Error) {
+      this.#postpone(subscription);
+      this.#trouble(bounds);
+      return;
+    }
+    const { start, end } = bounds;
+    if (position < 0n) {
+      subscription.nextOffset = start;
+      this.#unassigned.add(subscription);
+      // A follower, or a leader that is new, may not have it yet.
+    } else if (position >= start && position <= end) this.#postpone(subscription);
+    else {
+      const range = { topic, partition, position, startOffset: start, endOffset: end };
+      this.#fail(subscription, new OffsetOutOfRangeError(range));
+    }
   }
 
   #fail(subscription: Subscription, error: Error): void {
@@ -199,263 +263,19 @@ export class Fetcher {
   }
 
   #trouble(error: unknown): void {
-    if (this.#options.signal.aborted) return;
-    this.#failures += 1;
-    this.#options.onTrouble?.(error);
+    if (!this.#options.signal.aborted) this.#options.onTrouble?.(error);
   }
 }
 
-/** A partition of a request, and the position that was asked for. */
-interface Asked {
-  readonly subscription: Subscription;
-  readonly offset: bigint;
+interface Indexed {
+  readonly topic: TopicMetadata;
+  /** Node ids by partition; below 0 for none. */
+  readonly leaders: ReadonlyMap<number, number>;
 }
 
-function asOf(subscription: Subscription): Asked {
-  return { subscription, offset: subscription.nextOffset };
-}
-
-function keyOf(at: { readonly topicId: string | undefined; readonly partition: number }): string {
-  return `${at.topicId ?? ""}/${at.partition}`;
-}
-
-interface LoopEvents {
-  /** The partition is led elsewhere now. */
-  readonly moved: (subscription: Subscription, error: Error) => void;
-  readonly failed: (subscription: Subscription, error: Error) => void;
-  /** The leader names a replica in our rack. Whatever goes wrong there leads back to the leader. */
-  readonly closer: (subscription: Subscription, replica: number) => void;
-  /** The first answer of this loop. */
-  readonly answered: () => void;
-}
-
-/** The long poll at one broker. Ends when it has no partitions left, throws when the broker is away. */
-class LeaderLoop {
-  readonly subscriptions = new Set<Subscription>();
-  readonly #nodeId: number;
-  readonly #options: FetcherOptions;
-  readonly #events: LoopEvents;
-  readonly #session = new FetchSession();
-  #wake: (() => void) | undefined;
-
-  constructor(nodeId: number, options: FetcherOptions, events: LoopEvents) {
-    this.#nodeId = nodeId;
-    this.#options = options;
-    this.#events = events;
-  }
-
-  wake(): void {
-    this.#wake?.();
-  }
-
-  async run(): Promise<void> {
-    const { cluster, signal, ready } = this.#options;
-    // The first assignment comes in the same turn as the loop itself.
-    await Promise.resolve();
-    let hasAnswered = false;
-    while (this.subscriptions.size > 0 && !signal.aborted) {
-      await ready?.(signal);
-      const wanted = [...this.subscriptions].filter((subscription) => !subscription.paused);
-      if (wanted.length === 0) {
-        await new Promise<void>((resolve) => (this.#wake = resolve));
-        this.#wake = undefined;
-        continue;
-      }
-      const connection = await cluster.connection(this.#nodeId, "fetch", signal);
-      connection.require(fetchApi);
-      const body = this.#request(wanted);
-      const asked = new Map(
-        wanted.map((subscription) => [keyOf(subscription), asOf(subscription)]),
-      );
-      const response = readFetch(
-        await connection.request(fetchApi, body, { signal, timeoutMs: 30_000 }),
-      );
-      if (!hasAnswered) this.#events.answered();
-      hasAnswered = true;
-      await this.#handle(response, asked);
-      if (response.frame.holders === 0) this.#options.frames?.give(response.frame.bytes);
-    }
-  }
-
-  #request(wanted: readonly Subscription[]) {
-    const { waitMs = 500, bytesMax = 8 << 20, partitionBytesMax = 1 << 20 } = this.#options;
-    const partitions = wanted.map((subscription): FetchPartition => ({
-      topicId: subscription.topicId ?? "",
-      partition: subscription.partition,
-      offset: subscription.nextOffset,
-      lastEpoch: subscription.lastEpoch,
-      bytesMax: partitionBytesMax,
-    }));
-    return writeFetch({
-      waitMs,
-      bytesMin: 1,
-      bytesMax,
-      committedOnly: this.#options.committedOnly,
-      rack: this.#options.cluster.options.rack,
-      ...this.#session.next(partitions),
-    });
-  }
-
-  async #handle(response: FetchResponse, asked: ReadonlyMap<string, Asked>): Promise<void> {
-    if (
-      response.error === errorCode.fetchSessionIdNotFound ||
-      response.error === errorCode.invalidFetchSessionEpoch ||
-      response.error === errorCode.fetchSessionTopicIdError
-    ) {
-      this.#session.reset();
-      return;
-    }
-    if (response.error !== 0) {
-      throw brokerError(`fetch from broker ${this.#nodeId}`, response.error);
-    }
-    this.#session.answered(response.sessionId);
-    for (const answer of response.partitions) {
-      const question = asked.get(keyOf(answer));
-      if (!question || !this.#isStill(question)) continue;
-      const { subscription } = question;
-      if (isStaleMetadata(answer.error)) {
-        this.subscriptions.delete(subscription);
-        const { topic, partition } = subscription;
-        this.#events.moved(subscription, brokerError(`fetch ${topic}-${partition}`, answer.error));
-      } else if (answer.error !== 0) await this.#refused(subscription, answer);
-      else if (answer.preferredReplica >= 0 && answer.preferredReplica !== this.#nodeId) {
-        this.subscriptions.delete(subscription);
-        this.#events.closer(subscription, answer.preferredReplica);
-      } else if (answer.diverging)
-        this.#events.failed(subscription, diverged(subscription, answer));
-      else this.#deliver(subscription, answer, response.frame);
-    }
-  }
-
-  /**
-   * False when the owner has begun to read elsewhere since the request: the answer is to an old
-   * question, and what stands between the two positions would be passed over in silence.
-   */
-  #isStill({ subscription, offset }: Asked): boolean {
-    return this.subscriptions.has(subscription) && subscription.nextOffset === offset;
-  }
-
-  #deliver(subscription: Subscription, answer: FetchedPartition, frame: Frame): void {
-    const from = subscription.nextOffset;
-    let batches: Batch[];
-    try {
-      batches = [...batchesOf(answer.records, from)];
-    } catch (error) {
-      // One damaged partition must not stop the others of its broker.
-      this.#events.failed(subscription, error as Error);
-      return;
-    }
-    const last = batches.at(-1);
-    if (last) {
-      subscription.nextOffset = last.lastOffset + 1n;
-      subscription.lastEpoch = last.leaderEpoch;
-    }
-    this.#options.onFetched({ subscription, from, batches, answer, frame });
-  }
-
-  async #refused(subscription: Subscription, answer: FetchedPartition): Promise<void> {
-    const { topic, partition } = subscription;
-    const attempt = `fetch ${topic}-${partition} from ${subscription.nextOffset}`;
-    if (answer.error !== errorCode.offsetOutOfRange) {
-      const need = { operation: "Read", name: topic } as const;
-      this.#events.failed(subscription, brokerError(attempt, answer.error, null, need));
-      return;
-    }
-    if (subscription.lastEpoch >= 0) {
-      // The broker also says so when it no longer knows the epoch: ask again without it.
-      subscription.lastEpoch = -1;
-      return;
-    }
-    const { cluster, signal } = this.#options;
-    const { start, end } = await rangeOf(cluster, topic, partition, signal);
-    const position = subscription.nextOffset;
-    if (position >= start && position <= end) return;
-    this.#events.failed(
-      subscription,
-      new OffsetOutOfRangeError({ topic, partition, position, startOffset: start, endOffset: end }),
-    );
-  }
-}
-
-/**
- * Where a partition begins, or ends (exclusive), of all records or of the committed ones.
- *
- * @throws BrokerError when the leader is another one or does not know; the next call asks anew
- */
-export async function offsetAt(
-  cluster: Cluster,
-  at: { readonly topic: string; readonly partition: number },
-  place: keyof typeof listOffsetsAt,
-  signal: AbortSignal,
-  committedOnly = true,
-): Promise<bigint> {
-  const { topic, partition } = at;
-  const [answer] = await cluster.askLeader(
-    at,
-    listOffsetsApi,
-    () => writeListOffsets(topic, [partition], listOffsetsAt[place], committedOnly),
-    readListOffsets,
-    signal,
-  );
-  if (answer?.error === 0) return answer.offset;
-  cluster.forget(topic);
-  const need = { operation: "Describe", name: topic } as const;
-  throw brokerError(`list the offsets of ${topic}-${partition}`, answer?.error ?? -1, null, need);
-}
-
-/** The first offset and the end (exclusive) of what is committed in a partition. */
-export async function rangeOf(
-  cluster: Cluster,
-  topic: string,
-  partition: number,
-  signal: AbortSignal,
-): Promise<{ start: bigint; end: bigint }> {
-  const at = { topic, partition };
-  const start = await offsetAt(cluster, at, "earliest", signal);
-  return { start, end: await offsetAt(cluster, at, "latest", signal) };
-}
-
-/**
- * Where the partitions of a topic end (exclusive), with one request per broker. Those that a broker
- * does not know at the moment are left out: whoever needs a certain one asks offsetAt.
- *
- * @throws BrokerError when a partition has no leader
- */
-export async function endsOf(
-  cluster: Cluster,
-  topic: string,
-  signal: AbortSignal,
-  committedOnly = true,
-): Promise<Map<number, bigint>> {
-  return await offsetsAt(cluster, topic, "latest", signal, committedOnly);
-}
-
-/** As endsOf, for any place that ListOffsets knows. */
-export async function offsetsAt(
-  cluster: Cluster,
-  topic: string,
-  place: keyof typeof listOffsetsAt,
-  signal: AbortSignal,
-  committedOnly = true,
-): Promise<Map<number, bigint>> {
-  const known = cluster.known(topic) ?? (await cluster.topic(topic, signal));
-  const byLeader = Map.groupBy(known.partitions, ({ leader }) => leader);
-  const ends = new Map<number, bigint>();
-  for (const partitions of byLeader.values()) {
-    const numbers = partitions.map(({ partition }) => partition);
-    const answers = await cluster.askLeader(
-      { topic, partition: numbers[0] ?? 0 },
-      listOffsetsApi,
-      () => writeListOffsets(topic, numbers, listOffsetsAt[place], committedOnly),
-      readListOffsets,
-      signal,
-    );
-    for (const { partition, error, offset } of answers) {
-      if (error === 0) ends.set(partition, offset);
-      else cluster.forget(topic);
-    }
-  }
-  return ends;
+function indexed(topic: TopicMetadata): Indexed {
+  const leaders = topic.partitions.map(({ partition, leader }) => [partition, leader] as const);
+  return { topic, leaders: new Map(leaders) };
 }
 
 function readRefused({ topic, partition, nextOffset }: Subscription, code: number): Error {
@@ -466,13 +286,6 @@ function readRefused({ topic, partition, nextOffset }: Subscription, code: numbe
 function recreated(subscription: Subscription, id: string): Error {
   return new TopicRecreatedError(
     `read ${subscription.topic}-${subscription.partition} from ${subscription.nextOffset}: the topic has the id ${id} now, and had ${String(subscription.topicId)}: it was deleted and created again`,
-  );
-}
-
-function diverged(subscription: Subscription, answer: FetchedPartition): Error {
-  const { topic, partition, nextOffset } = subscription;
-  const end = answer.diverging?.endOffset ?? -1n;
-  return new LogDivergedError(
-    `read ${topic}-${partition} from ${nextOffset}: the leader's log parts from what was read at offset ${end}: ${nextOffset - end} offsets were lost at the source after they had been read; check for an unclean leader election`,
+    id,
   );
 }

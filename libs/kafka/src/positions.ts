@@ -1,7 +1,7 @@
 import type { ClusterOptions, PositionRun } from "./api.ts";
 import { withCluster, type Cluster } from "./cluster.ts";
 import { MalformedError } from "./errors.ts";
-import { offsetAt } from "./fetcher.ts";
+import { offsetAt } from "./offsets.ts";
 import { readBatches } from "./sequential.ts";
 import { errorCode } from "./wire/protocol-errors.ts";
 import { decodeRecords } from "./wire/record.ts";

@@ -10,7 +10,8 @@ export {
   UnsupportedBrokerError,
 } from "./errors.ts";
 export { Fencer, isForgottenOwner, type Fence } from "./fence.ts";
-export { endsOf, Fetcher, offsetAt, rangeOf, type Fetched, type Subscription } from "./fetcher.ts";
+export { Fetcher, type Fetched, type Subscription } from "./fetcher.ts";
+export { endsOf, offsetAt, rangeOf } from "./offsets.ts";
 export {
   encodePause,
   encodePosition,

@@ -1,8 +1,6 @@
-import { retry } from "@hybridge/core";
 import type { KafkaRecord, OpenReader, PartitionRecords, ReaderOptions } from "./api.ts";
 import { Cluster } from "./cluster.ts";
-import { Fetcher, offsetAt, type Fetched, type Subscription } from "./fetcher.ts";
-import { retryUntold } from "./errors.ts";
+import { Fetcher, type Fetched } from "./fetcher.ts";
 import { makeCommittedFilter } from "./wire/committed.ts";
 import { decodeRecords } from "./wire/record.ts";
 
@@ -87,8 +85,15 @@ async function* read(options: ReaderOptions): AsyncGenerator<PartitionRecords> {
   signal.addEventListener("abort", onAbort, { once: true });
   let running: Promise<void> | undefined;
   try {
-    for (const subscription of await subscribe(cluster, options, signal)) {
-      fetcher.add(subscription);
+    for (const [partition, position] of options.positions) {
+      fetcher.add({
+        topic: options.topic,
+        partition,
+        nextOffset: position === "earliest" ? -1n : position,
+        lastEpoch: -1,
+        topicId: undefined,
+        paused: false,
+      });
     }
     running = fetcher.run();
     running.catch((error: unknown) => backlog.fail(error));
@@ -108,31 +113,6 @@ async function* read(options: ReaderOptions): AsyncGenerator<PartitionRecords> {
     ended.abort();
     await running?.catch(() => undefined);
   }
-}
-
-async function subscribe(
-  cluster: Cluster,
-  options: ReaderOptions,
-  signal: AbortSignal,
-): Promise<Subscription[]> {
-  const { topic } = options;
-  return await retry(
-    () =>
-      Promise.all(
-        [...options.positions].map(async ([partition, position]) => ({
-          topic,
-          partition,
-          nextOffset:
-            position === "earliest"
-              ? await offsetAt(cluster, { topic, partition }, "earliest", signal)
-              : position,
-          lastEpoch: -1,
-          topicId: undefined,
-          paused: false,
-        })),
-      ),
-    { signal, maxMs: 2_000, classify: retryUntold },
-  );
 }
 
 /** @throws CorruptBatchError, MalformedError */

@@ -1,6 +1,6 @@
 import type { ClusterOptions } from "./api.ts";
 import { withCluster, type Cluster } from "./cluster.ts";
-import { rangeOf } from "./fetcher.ts";
+import { rangeOf } from "./offsets.ts";
 import { brokerError, errorCode, isTopicRefused } from "./wire/protocol-errors.ts";
 import {
   createPartitionsApi,

@@ -11,59 +11,42 @@ export class FetchSession {
   #id = 0;
   #epoch = 0;
   #rotation = 0;
-  readonly #sent = new Map<string, FetchPartition>();
 
-  /** What the next request has to say so that the broker reads exactly `wanted`. */
+  /** False: the next request has to name all partitions. */
+  get isOpen(): boolean {
+    return this.#id !== 0;
+  }
+
+  /** In an open session: the request that changes these and forgets those. */
   next(
-    wanted: readonly FetchPartition[],
+    changed: readonly FetchPartition[],
+    forgotten: readonly Forgotten[],
   ): Pick<FetchRequest, "sessionId" | "sessionEpoch" | "partitions" | "forgotten"> {
-    if (this.#id === 0) return this.#whole(wanted);
-    const changed: FetchPartition[] = [];
-    const keep = new Set<string>();
-    for (const entry of wanted) {
-      const key = `${entry.topicId}/${entry.partition}`;
-      keep.add(key);
-      const sent = this.#sent.get(key);
-      if (sent?.offset === entry.offset && sent.lastEpoch === entry.lastEpoch) continue;
-      changed.push(entry);
-      this.#sent.set(key, entry);
-    }
-    const forgotten: Forgotten[] = [];
-    for (const [key, entry] of this.#sent) {
-      if (keep.has(key)) continue;
-      forgotten.push(entry);
-      this.#sent.delete(key);
-    }
-    return {
-      sessionId: this.#id,
-      sessionEpoch: this.#epoch,
-      partitions: changed,
-      forgotten,
-    };
+    const [sessionId, sessionEpoch] = [this.#id, this.#epoch];
+    return { sessionId, sessionEpoch, partitions: changed, forgotten };
+  }
+
+  /** Without one: the request that names all, and asks for a session. */
+  whole(all: readonly FetchPartition[]) {
+    // The broker fills an answer in the order asked: begin elsewhere each time, so that no
+    // partition starves behind busy ones.
+    this.#rotation = all.length === 0 ? 0 : (this.#rotation + 1) % all.length;
+    const partitions = [...all.slice(this.#rotation), ...all.slice(0, this.#rotation)];
+    return { sessionId: 0, sessionEpoch: 0, partitions, forgotten: [] };
   }
 
   /** Takes the session id of a successful answer; 0 means that the broker keeps no session. */
   answered(sessionId: number): void {
-    this.#id = sessionId;
     if (sessionId === 0) this.reset();
-    else this.#epoch = this.#epoch === 0x7fffffff ? 1 : this.#epoch + 1;
+    else {
+      this.#id = sessionId;
+      this.#epoch = this.#epoch === 0x7fffffff ? 1 : this.#epoch + 1;
+    }
   }
 
   /** The next request starts a session anew. */
   reset(): void {
     this.#id = 0;
     this.#epoch = 0;
-    this.#sent.clear();
-  }
-
-  #whole(wanted: readonly FetchPartition[]) {
-    this.#sent.clear();
-    this.#epoch = 0;
-    // The broker fills an answer in the order asked: begin elsewhere each time, so that no
-    // partition starves behind busy ones.
-    this.#rotation = wanted.length === 0 ? 0 : (this.#rotation + 1) % wanted.length;
-    const partitions = [...wanted.slice(this.#rotation), ...wanted.slice(0, this.#rotation)];
-    for (const entry of partitions) this.#sent.set(`${entry.topicId}/${entry.partition}`, entry);
-    return { sessionId: 0, sessionEpoch: 0, partitions, forgotten: [] };
   }
 }

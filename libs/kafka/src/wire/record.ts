@@ -1,4 +1,4 @@
-import type { KafkaRecord, RecordHeaders, RecordToSend } from "../api.ts";
+import type { PartitionRecord, RecordHeaders, RecordToSend } from "../api.ts";
 import { MalformedError } from "../errors.ts";
 import type { Batch } from "./batch.ts";
 import { decompress } from "./compression.ts";
@@ -19,26 +19,26 @@ interface Cursor {
  *
  * @throws MalformedError when the records do not fill the payload exactly
  */
-export function decodeRecords(batch: Batch): KafkaRecord[] {
+export function decodeRecords(batch: Batch): PartitionRecord[] {
   const { baseOffset, baseTimestamp, count } = batch;
   const cursor: Cursor = { bytes: decompress(batch.codec, batch.payload), at: 0 };
   // A record takes 7 bytes at least; a count beyond that is damage, not a reason for a huge array.
   if (count < 0 || count * 7 > cursor.bytes.length) throw damaged(batch, "the count is impossible");
-  const base = Number(baseTimestamp);
-  const appended = batch.isLogAppendTime ? Number(batch.maxTimestamp) : undefined;
-  const records: KafkaRecord[] = [];
+  const appended = batch.isLogAppendTime ? batch.maxTimestamp : undefined;
+  const records: PartitionRecord[] = [];
   for (let index = 0; index < count; index++) {
     const length = readVarint(cursor);
     const end = cursor.at + length;
     if (length < 6 || end > cursor.bytes.length) throw damaged(batch, `record ${index} is cut off`);
     cursor.at += 1; // attributes: none are defined
-    const timestampMs = base + readVarlong(cursor);
+    const delta = readVarlong(cursor);
+    const timestamp = appended ?? (delta === 0 ? baseTimestamp : baseTimestamp + BigInt(delta));
     const offset = baseOffset + BigInt(readVarint(cursor));
     const key = readBytes(cursor, end);
     const value = readBytes(cursor, end);
     const headers = readHeaders(cursor, end);
     if (cursor.at !== end) throw damaged(batch, `record ${index} does not fill its length`);
-    records.push({ offset, timestampMs: appended ?? timestampMs, key, value, headers });
+    records.push({ offset, timestamp, timestampMs: Number(timestamp), key, value, headers });
   }
   if (cursor.at !== cursor.bytes.length) throw damaged(batch, "bytes follow the last record");
   return records;
@@ -86,8 +86,8 @@ function readVarint(cursor: Cursor): number {
   return (value >>> 1) ^ -(value & 1);
 }
 
-/** Signed, zigzag, within what a double holds exactly: milliseconds, for 285,000 years. */
-function readVarlong(cursor: Cursor): number {
+/** Signed, zigzag; a number while that is exact. */
+function readVarlong(cursor: Cursor): number | bigint {
   const { bytes } = cursor;
   const first = bytes[cursor.at] ?? 0;
   if (first < 0x80) {
@@ -101,7 +101,7 @@ function readVarlong(cursor: Cursor): number {
     value |= BigInt(byte & 0x7f) << shift;
     if (byte < 0x80) break;
   }
-  return Number(BigInt.asIntN(64, (value >> 1n) ^ -(value & 1n)));
+  return BigInt.asIntN(64, (value >> 1n) ^ -(value & 1n));
 }
 
 /** Encodes records with offset deltas 0, 1, 2 ... and timestamps relative to `baseTimestampMs`. */
