@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { startKafka, type Kafka as Broker } from "@hybridge/local";
-import { Kafka, logLevel } from "kafkajs";
+import { AssignerProtocol, Kafka, logLevel } from "kafkajs";
 import {
   commitHint,
   ensureTopic,
@@ -15,6 +15,7 @@ import {
   type ClusterOptions,
   type KafkaRecord,
 } from "../src/index.ts";
+import { openMembership } from "../src/groups.ts";
 
 const signal = AbortSignal.timeout(120_000);
 let dir: string;
@@ -24,7 +25,9 @@ let theirs: Kafka;
 
 before(async () => {
   dir = mkdtempSync(join(tmpdir(), "hybridge-kafkajs-"));
-  broker = await startKafka({ dir });
+  // As a broker from before Kafka 4.0: it knows ConsumerGroupHeartbeat and refuses it.
+  const settings = { "group.coordinator.rebalance.protocols": "classic" };
+  broker = await startKafka({ dir, settings });
   cluster = { bootstrap: broker.addresses.bootstrap, clientId: "hybridge-test" };
   const brokers = [cluster.bootstrap];
   theirs = new Kafka({ clientId: "other", brokers, logLevel: logLevel.NOTHING });
@@ -119,4 +122,35 @@ test("our reader reads what kafkajs wrote, into a topic that kafkajs made", asyn
     ["b", ""],
   ]);
   assert.equal(records[2]?.timestampMs, 1_700_000_000_123);
+});
+
+test("where KIP-848 is refused, a member takes the classic protocol, and kafkajs sees it", async () => {
+  await ensureTopic(cluster, { topic: "shared", partitions: 3 }, signal);
+  const { promise: assigned, resolve } = Promise.withResolvers<number>();
+  await using membership = openMembership({
+    cluster,
+    group: "falls-back",
+    topics: ["shared"],
+    signal,
+    emit: () => undefined,
+    listener: {
+      assigned: (partitions) => resolve(partitions.length),
+      revoked: () => Promise.resolve(),
+      lost: () => undefined,
+    },
+  });
+  assert.equal(await assigned, 3);
+  assert.equal(membership.status().protocol, "classic");
+  const admin = theirs.admin();
+  await admin.connect();
+  const { groups } = await admin.describeGroups(["falls-back"]);
+  await admin.disconnect();
+  assert.deepEqual(
+    groups.map(({ state, protocol, members }) => [state, protocol, members.length]),
+    [["Stable", "cooperative-sticky", 1]],
+  );
+  const assignment = groups[0]?.members[0]?.memberAssignment ?? Buffer.alloc(0);
+  assert.deepEqual(AssignerProtocol.MemberAssignment.decode(assignment)?.assignment, {
+    shared: [0, 1, 2],
+  });
 });

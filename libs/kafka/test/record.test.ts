@@ -110,3 +110,9 @@ test("every codec gives back what it was given, from nothing to a mebibyte", () 
     }
   }
 });
+
+test("a time in nanoseconds is exact, which a double is not", () => {
+  const batch = batchOf([{ key: null, value: null, headers: [], timestampMs: 0 }], 0);
+  batch.bytes.writeBigInt64BE(1_700_000_000_123_456_789n, 27);
+  assert.equal(decodeRecords(batch)[0]?.timestamp, 1_700_000_000_123_456_789n);
+});

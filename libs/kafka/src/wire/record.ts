@@ -24,6 +24,7 @@ export function decodeRecords(batch: Batch): PartitionRecord[] {
   const cursor: Cursor = { bytes: decompress(batch.codec, batch.payload), at: 0 };
   // A record takes 7 bytes at least; a count beyond that is damage, not a reason for a huge array.
   if (count < 0 || count * 7 > cursor.bytes.length) throw damaged(batch, "the count is impossible");
+  const base = Number(baseTimestamp);
   const appended = batch.isLogAppendTime ? batch.maxTimestamp : undefined;
   const records: PartitionRecord[] = [];
   for (let index = 0; index < count; index++) {
@@ -33,12 +34,14 @@ export function decodeRecords(batch: Batch): PartitionRecord[] {
     cursor.at += 1; // attributes: none are defined
     const delta = readVarlong(cursor);
     const timestamp = appended ?? (delta === 0 ? baseTimestamp : baseTimestamp + BigInt(delta));
+    // Summed as doubles, which is how the mirror's scanner sees it too.
+    const timestampMs = appended === undefined ? base + Number(delta) : Number(appended);
     const offset = baseOffset + BigInt(readVarint(cursor));
     const key = readBytes(cursor, end);
     const value = readBytes(cursor, end);
     const headers = readHeaders(cursor, end);
     if (cursor.at !== end) throw damaged(batch, `record ${index} does not fill its length`);
-    records.push({ offset, timestamp, timestampMs: Number(timestamp), key, value, headers });
+    records.push({ offset, timestamp, timestampMs, key, value, headers });
   }
   if (cursor.at !== cursor.bytes.length) throw damaged(batch, "bytes follow the last record");
   return records;
