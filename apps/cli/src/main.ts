@@ -1,6 +1,7 @@
 import { exitCode, runProgram } from "@hybridge/core";
 import { Command, CommanderError } from "commander";
 import { localCommand } from "./local.ts";
+import { landingCommand } from "./landing/command.ts";
 import { redshiftCommand } from "./redshift.ts";
 import { run } from "./run/run.ts";
 import { runCommand } from "./run/command.ts";
@@ -21,6 +22,11 @@ await runProgram("hybridge", async (signal) => {
     );
   program.addCommand(
     redshiftCommand(signal, (exit) => {
+      code = exit;
+    }),
+  );
+  program.addCommand(
+    landingCommand(signal, (exit) => {
       code = exit;
     }),
   );

@@ -1,4 +1,5 @@
 import { readConfig, setting, type Config, type Settings } from "@hybridge/core";
+import { hdfsSettings } from "@hybridge/hdfs";
 import { hiveSettings } from "@hybridge/hive";
 import { clusterSettings } from "@hybridge/kafka";
 import { redshiftSettings } from "@hybridge/redshift";
@@ -8,6 +9,7 @@ import { tracingSettings } from "@hybridge/tracing";
 /** The settings of query-gateway; docs/settings.md derives from them. */
 export const settings = {
   ...hiveSettings,
+  ...hdfsSettings,
   ...redshiftSettings,
   ...clusterSettings("HYBRIDGE_SOURCE", "the source cluster"),
   HYBRIDGE_SOURCE_BOOTSTRAP: {

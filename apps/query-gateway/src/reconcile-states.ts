@@ -34,7 +34,8 @@ export interface SourceLog {
 }
 
 export interface StateTables {
-  readonly redshiftLoads: string;
+  /** What Redshift has loaded, by ranges of offsets. */
+  readonly redshiftRanges: string;
   readonly sourceTopic: string;
   readonly targetTopic: string;
 }
@@ -176,20 +177,26 @@ function markOf(loads: ReadonlyMap<number, Load>): string {
 
 async function readLoads(
   redshift: GuardedEngine,
-  { redshiftLoads, targetTopic }: StateTables,
+  { redshiftRanges, targetTopic }: StateTables,
   limits: QueryLimits,
 ): Promise<{ byPartition: ReadonlyMap<number, Load>; reason?: string }> {
   const byPartition = new Map<number, Load>();
-  const sql = `SELECT "kafka_partition", MAX("last_offset"), SUM(CAST("dead_letters" AS DECIMAL(38,0))) FROM ${redshiftLoads} WHERE "kafka_topic" = :topic GROUP BY "kafka_partition"`;
+  // In order, so that ranges which follow one another are seen as one.
+  const sql = `SELECT "kafka_partition", "kafka_topic_id", "first_offset", "end_offset", "dead_letters" FROM ${redshiftRanges} WHERE "kafka_topic" = :topic ORDER BY "kafka_partition", "first_offset"`;
   const parameters = [{ name: "topic", value: targetTopic }];
+  const topicIds = new Set<string>();
   try {
     for await (const result of redshift.query({ sql, parameters }, limits)) {
-      for (const [partition, last, dead] of await collectRows(result, PARTITIONS_MAX)) {
-        const load = { end: integerOf(last) + 1n, deadLetters: integerOf(dead) };
-        byPartition.set(Number(integerOf(partition)), load);
+      for (const [partition, id, first, end, dead] of await collectRows(result, RANGES_MAX)) {
+        topicIds.add(String(id));
+        const at = Number(integerOf(partition));
+        const before = byPartition.get(at) ?? { end: 0n, deadLetters: 0n };
+        // Behind a hole nothing counts: everything below the end has to be there.
+        if (integerOf(first) > before.end) continue;
+        const deadLetters = before.deadLetters + integerOf(dead);
+        byPartition.set(at, { end: integerOf(end), deadLetters });
       }
     }
-    return { byPartition };
   } catch (error) {
     limits.signal.throwIfAborted();
     // A statement that will never run: the loader has not made its tables, or has other ones.
@@ -197,10 +204,13 @@ async function readLoads(
     const reason = `Redshift does not say what it has loaded (has warehouse-external ever run?): ${describeError(error)}`;
     return { byPartition, reason };
   }
+  if (topicIds.size <= 1) return { byPartition };
+  const reason = `Redshift has loaded ${topicIds.size} topics of the name ${targetTopic}, one after the other: offsets do not tell which is meant`;
+  return { byPartition: new Map(), reason };
 }
 
-/** Kafka clusters are advised to stay far below it. */
-const PARTITIONS_MAX = 200_000;
+/** Kafka clusters are advised to have far fewer partitions, and each has a few ranges. */
+const RANGES_MAX = 400_000;
 
 /**
  * Partitions of which a side claims more than the source holds now: then the source is another log

@@ -43,7 +43,7 @@ export interface ReconcileInput {
   readonly limits: QueryLimits;
 }
 
-type Tables = ReconcileTables & { readonly redshiftLoads: string };
+type Tables = ReconcileTables & { readonly redshiftRanges: string };
 
 /** More rows than this a plan's statement cannot answer: ranges and five special ones a partition. */
 const ANSWER_ROWS_MAX = 1_000_000;

@@ -1,6 +1,8 @@
 import type { Emit } from "@hybridge/core";
-import { hiveOptions, openHive, readVisibleEnds, type Hive } from "@hybridge/hive";
+import { hdfsTableStore, openWebHdfs, webHdfsOptions } from "@hybridge/hdfs";
+import { hiveOptions, openHive } from "@hybridge/hive";
 import { clusterOptions, countRanges, describeLog, readPositions } from "@hybridge/kafka";
+import { TABLE_NAME, type TableStore } from "@hybridge/landing";
 import { openRedshift, redshiftNames, redshiftOptions, redshiftTables } from "@hybridge/redshift";
 import { startRpcServer } from "@hybridge/rpc";
 import type { QueryGatewayConfig } from "./config.ts";
@@ -8,6 +10,7 @@ import { guardEngine, type GuardedEngine } from "./engine.ts";
 import { hiveEngine, redshiftEngine } from "./engines.ts";
 import { engineHealth } from "./health.ts";
 import type { ReconcileSources, SourceLog } from "./reconcile-states.ts";
+import { readInternalEnds } from "./internal-ends.ts";
 import { queryService } from "./rpc/query-service.ts";
 import { reconcileService } from "./rpc/reconcile-service.ts";
 import { tweetService } from "./rpc/tweet-service.ts";
@@ -46,14 +49,16 @@ export async function wireQueryGateway(
     hive: `${database}.${config.HYBRIDGE_HIVE_TABLE}`,
     redshift: loaded.posts,
     redshiftDeletions: loaded.deletions,
-    redshiftLoads: loaded.loads,
+    redshiftRanges: loaded.ranges,
   };
   const limits = {
     rowsMax: config.HYBRIDGE_QUERY_ROWS_MAX,
     bytesMax: config.HYBRIDGE_QUERY_BYTES_MAX,
     batchBytes: config.HYBRIDGE_QUERY_BATCH_BYTES,
   };
-  const sources = reconcileSources(config, { hive, hiveGuarded, redshiftGuarded }, emit);
+  const hdfs = opened.use(openWebHdfs(webHdfsOptions(config, emit)));
+  const store = hdfsTableStore(hdfs, `${config.HYBRIDGE_HDFS_DIR}/${TABLE_NAME}`);
+  const sources = reconcileSources(config, { store, hiveGuarded, redshiftGuarded }, emit);
   const services = [
     queryService({ engines, limits, time, health }),
     tweetService({ engines, time, tables }),
@@ -81,7 +86,8 @@ const COUNT_MS = 10_000;
 function reconcileSources(
   config: QueryGatewayConfig,
   engines: {
-    readonly hive: Hive;
+    /** The folder of the internal table, whose log says what Hive shows. */
+    readonly store: TableStore;
     readonly hiveGuarded: GuardedEngine;
     readonly redshiftGuarded: GuardedEngine;
   },
@@ -89,16 +95,12 @@ function reconcileSources(
 ): ReconcileSources {
   const clientId = "hybridge-query-gateway";
   const target = clusterOptions(config, "HYBRIDGE_TARGET", clientId, emit);
-  const table = `${config.HYBRIDGE_HIVE_DATABASE}.${config.HYBRIDGE_HIVE_TABLE}`;
   return {
     hive: engines.hiveGuarded,
     redshift: engines.redshiftGuarded,
     source: sourceLog(config, clientId, emit),
     positions: (topic, signal) => readPositions(target, topic, signal),
-    internalEnds: async (topic, signal) => {
-      const endOf = await readVisibleEnds(engines.hive, table, signal);
-      return endOf && ((partition) => endOf({ topic, partition }));
-    },
+    internalEnds: (topic, signal) => readInternalEnds(engines.store, topic, emit, signal),
   };
 }
 

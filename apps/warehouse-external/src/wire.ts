@@ -1,9 +1,14 @@
 import type { Emit } from "@hybridge/core";
 import { clusterOptions } from "@hybridge/kafka";
-import { parquetEncoder } from "@hybridge/parquet";
-import { openRedshift, redshiftCatalog, redshiftNames, redshiftOptions } from "@hybridge/redshift";
-import { openS3, s3Blobs, s3Folder, s3LandingStore, s3Options, withBucket } from "@hybridge/s3";
-import { runWarehouse } from "@hybridge/warehouse";
+import { TABLE_NAME } from "@hybridge/landing";
+import { flushEncoder } from "@hybridge/parquet";
+import { openRedshift, redshiftFollower,
+  redshiftNames,
+  redshiftOptions,
+  type RedshiftFollower,
+} from "@hybridge/redshift";
+import { ensureBucket, openS3, s3Folder, s3Options, s3TableStore } from "@hybridge/s3";
+import { encoderMemory, runWarehouse, type WarehouseOptions } from "@hybridge/warehouse";
 import type { WarehouseExternalConfig } from "./config.ts";
 
 /** Constructs the S3 store, the Redshift catalog and the encoder, and lands until the signal. */
@@ -13,33 +18,52 @@ export async function runWarehouseExternal(
   signal: AbortSignal,
 ): Promise<void> {
   const folder = s3Folder(config);
+  const table = { ...folder, prefix: [folder.prefix, TABLE_NAME].filter(Boolean).join("/") };
   await using s3 = openS3(s3Options(config));
   await using redshift = openRedshift({
     ...redshiftOptions(config, config.HYBRIDGE_S3_REGION),
     emit,
   });
   // Snappy: COPY's support of zstd inside Parquet is not documented.
-  await using encoder = await parquetEncoder({
+  await using encoder = await flushEncoder({
     stagingDirectory: config.HYBRIDGE_STAGING_DIR,
     compression: "snappy",
-    segmentBytesMax: config.HYBRIDGE_SEGMENT_BYTES_MAX,
+    split: true,
+    memoryBytes: encoderMemory(config),
   });
-  const options = {
+  const store = s3TableStore(s3, table);
+  const catalog = redshiftFollower({
+    ...{ redshift, store, ...redshiftNames(config) },
+    cadence: { minMs: config.HYBRIDGE_LOAD_INTERVAL_MS },
+    ...given("iamRole", config.HYBRIDGE_REDSHIFT_IAM_ROLE),
+  });
+  const options: WarehouseOptions = {
     side: "external",
     config,
     cluster: clusterOptions(config, "HYBRIDGE_TARGET", "hybridge-warehouse-external", emit),
-    registerIntervalMs: config.HYBRIDGE_LOAD_INTERVAL_MS,
-    store: withBucket(s3, folder.bucket, s3LandingStore(s3, folder)),
-    catalog: redshiftCatalog({
-      redshift,
-      blobs: s3Blobs(s3, folder),
-      ...redshiftNames(config),
-      ...given("iamRole", config.HYBRIDGE_REDSHIFT_IAM_ROLE),
-    }),
+    followIntervalMs: config.HYBRIDGE_LOAD_INTERVAL_MS,
+    prepareStore: (until) => ensureBucket(s3, folder.bucket, until),
+    store,
+    catalog,
     encoder,
+    former: {
+      parent: s3TableStore(s3, folder),
+      visibleEnd: (at, until) => formerEnd(catalog, at, until),
+    },
     emit,
-  } as const;
+  };
   await runWarehouse(options, signal);
+}
+
+/** Up to where the former version had loaded a partition. */
+async function formerEnd(
+  catalog: RedshiftFollower,
+  at: { readonly topic: string; readonly partition: number },
+  signal: AbortSignal,
+): Promise<bigint | undefined> {
+  const former = await catalog.formerPositions(signal);
+  const last = former.find((each) => each.topic === at.topic && each.partition === at.partition);
+  return last === undefined ? undefined : last.lastOffset + 1n;
 }
 
 /** An option that is there only when it has a value. */

@@ -19,7 +19,7 @@ test("folders and names that would not work are refused at the start", () => {
     ["HYBRIDGE_WEBHDFS_URL", "hdfs://host:8020"],
     ["HYBRIDGE_WEBHDFS_URL", "http://one:9870,two:9870"],
     ["HYBRIDGE_HIVE", "host"],
-    ["HYBRIDGE_SEGMENT_RECORDS_MAX", "0"],
+    ["HYBRIDGE_FLUSH_RECORDS_MAX", "0"],
   ] as const) {
     assert.throws(
       () => readConfig(settings, { [name]: value }),

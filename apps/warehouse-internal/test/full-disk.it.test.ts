@@ -4,10 +4,10 @@ import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { openWebHdfs } from "@hybridge/hdfs";
+import { hdfsTableStore, openWebHdfs } from "@hybridge/hdfs";
 import { startHdfs, startKafka } from "@hybridge/local";
-import { startWarehouse, writePosts, type Written } from "@hybridge/warehouse/testing";
-import { deadLettersInHdfs, rowsInHdfs } from "./read-back.ts";
+import { landedFiles, startWarehouse, writePosts, type Written } from "@hybridge/warehouse/testing";
+import { rowsInHdfs } from "./read-back.ts";
 
 const signal = new AbortController().signal;
 const FOLDER = "/hybridge-full";
@@ -63,7 +63,7 @@ test("a full disk is named, and landing goes on when there is room again", async
     HYBRIDGE_HDFS_DIR: FOLDER,
     // Nothing answers there: raw data lands without Hive.
     HYBRIDGE_HIVE: "127.0.0.1:1",
-    HYBRIDGE_SEGMENT_AGE_MAX_MS: "200",
+    HYBRIDGE_FLUSH_INTERVAL_MS: "200",
     HYBRIDGE_STAGING_DIR: staging,
   });
   const landed = () =>
@@ -92,5 +92,6 @@ test("a full disk is named, and landing goes on when there is room again", async
   assert.deepEqual(await service.ended, { code: 0, signal: null });
   const scratch = join(directory, "scratch");
   assert.deepEqual(await rowsInHdfs(client, FOLDER, scratch, signal), written.rows.sort());
-  assert.deepEqual(await deadLettersInHdfs(client, FOLDER, signal), written.bad.sort());
+  const { deadLetters } = await landedFiles(hdfsTableStore(client, `${FOLDER}/tweets`), signal);
+  assert.deepEqual(deadLetters, written.bad.sort());
 });

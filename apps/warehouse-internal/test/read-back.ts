@@ -11,7 +11,9 @@ export async function rowsInHdfs(
   signal: AbortSignal,
 ): Promise<string[]> {
   await mkdir(scratch, { recursive: true });
-  const files = await filesBelow(hdfs, `${folder}/tweets`, signal);
+  // What Hive reads: everything that lies in the folder of an hour, whether a commit names it or not.
+  const all = await filesBelow(hdfs, `${folder}/tweets`, signal);
+  const files = all.filter((path) => path.startsWith(`${folder}/tweets/dt=`));
   for (const [index, path] of files.entries()) {
     await writeFile(join(scratch, `${index}.parquet`), await hdfs.read(path, signal));
   }
@@ -28,22 +30,6 @@ export async function rowsInHdfs(
   connection.closeSync();
   instance.closeSync();
   return rows.sort();
-}
-
-/** `partition/offset` of every dead letter. */
-export async function deadLettersInHdfs(
-  hdfs: WebHdfs,
-  folder: string,
-  signal: AbortSignal,
-): Promise<string[]> {
-  const letters: string[] = [];
-  for (const path of await filesBelow(hdfs, `${folder}/_dead-letters`, signal)) {
-    for (const line of (await hdfs.read(path, signal)).toString().trim().split("\n")) {
-      const letter = JSON.parse(line) as { partition: number; offset: string };
-      letters.push(`${letter.partition}/${letter.offset}`);
-    }
-  }
-  return letters.sort();
 }
 
 async function filesBelow(hdfs: WebHdfs, folder: string, signal: AbortSignal): Promise<string[]> {

@@ -9,3 +9,4 @@ export {
 export { hdfsLandingStore, sweepStaging } from "./hdfs-store.ts";
 export { hdfsTableStore } from "./table-store.ts";
 export { openWebHdfs, type FileStatus, type WebHdfs, type WebHdfsOptions } from "./webhdfs.ts";
+export { hdfsSettings, webHdfsOptions } from "./settings.ts";

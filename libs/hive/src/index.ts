@@ -10,6 +10,7 @@ export type {
   HiveValues,
   HiveValueType,
 } from "./api.ts";
+export { readFormerEnds } from "./former-ends.ts";
 export { hiveCatalog, readVisibleEnds, type HiveCatalogOptions } from "./catalog.ts";
 export {
   HiveLoginError,

@@ -1,5 +1,6 @@
 export { aclArguments, minimalAcls, type Acl, type AclNames, type KafkaService } from "./acls.ts";
 export type * from "./api.ts";
+export { clusterIdOf } from "./cluster-id.ts";
 export { countRecords } from "./count.ts";
 export {
   BrokerError,

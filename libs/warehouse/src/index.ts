@@ -1,3 +1,5 @@
 export { TopicMissingError } from "./errors.ts";
-export { runWarehouse, type WarehouseOptions } from "./run-warehouse.ts";
+export { encoderMemory } from "./memory-shares.ts";
+export { runWarehouse } from "./run-warehouse.ts";
 export { warehouseSettings, type WarehouseConfig } from "./settings.ts";
+export type { WarehouseOptions } from "./warehouse.ts";

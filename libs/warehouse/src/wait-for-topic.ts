@@ -1,9 +1,10 @@
 import { describeError, retry, type Emit } from "@hybridge/core";
-import { partitionCount, type ClusterOptions } from "@hybridge/kafka";
+import type { ClusterOptions } from "@hybridge/kafka";
+import { describeTopic, type TopicIdentity } from "@hybridge/kafka/groups";
 import { TopicMissingError } from "./errors.ts";
 
 /**
- * The partitions of a topic, waiting for the brokers and for the topic as long as it takes.
+ * What a topic is, waiting for the brokers and for the topic as long as it takes.
  *
  * @param onWait told what is waited for
  */
@@ -13,17 +14,17 @@ export async function waitForTopic(
   signal: AbortSignal,
   emit: Emit,
   onWait: (reason: string) => void,
-): Promise<readonly number[]> {
+): Promise<TopicIdentity> {
   let waitedFor = "";
   const look = async () => {
-    const count = await partitionCount(cluster, topic, signal);
-    if (count !== undefined) return count;
+    const identity = await describeTopic(cluster, topic, signal);
+    if (identity !== undefined) return identity;
     throw new TopicMissingError(
       `topic ${topic} is not in the cluster at ${cluster.bootstrap}: ingest or the mirror makes it. ` +
         "Is HYBRIDGE_TOPIC right?",
     );
   };
-  const count = await retry(look, {
+  return await retry(look, {
     signal,
     baseMs: 200,
     maxMs: 2_000,
@@ -35,5 +36,4 @@ export async function waitForTopic(
       emit({ name: "warehouse.waiting", level: "warn", message: reason, error });
     },
   });
-  return Array.from({ length: count }, (_, partition) => partition);
 }

@@ -3,23 +3,25 @@ import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { readConfig } from "@hybridge/core";
 import { collectEvents } from "@hybridge/core/testing";
-import { memoryCatalog, memoryStore, textEncoder } from "@hybridge/landing/testing";
+import { memoryFollowingCatalog, memoryLanding, textFlushEncoder } from "@hybridge/landing/testing";
 import { WarehouseServiceClient } from "@hybridge/proto/hybridge/warehouse/v1/warehouse_service";
 import { callUnary, createClient } from "@hybridge/rpc";
 import { runWarehouse, warehouseSettings } from "../src/index.ts";
 
 test("without brokers it serves its status and stops when told", async () => {
   const { emit, events } = collectEvents();
+  const disk = memoryLanding();
   const stop = new AbortController();
   const running = runWarehouse(
     {
       side: "internal",
       config: readConfig(warehouseSettings, {}),
       cluster: { bootstrap: "127.0.0.1:1", clientId: "test" },
-      registerIntervalMs: 1_000,
-      store: memoryStore(),
-      catalog: memoryCatalog(),
-      encoder: textEncoder(),
+      followIntervalMs: 1_000,
+      store: disk.open(),
+      catalog: memoryFollowingCatalog(),
+      encoder: textFlushEncoder(),
+      former: { parent: disk.open(), visibleEnd: () => Promise.resolve(undefined) },
       emit,
     },
     stop.signal,

@@ -35,8 +35,8 @@ export interface RunPlan {
   /** ISO time of the first generated post. */
   readonly epoch: string;
   readonly replayFiles: readonly string[];
-  /** How long a landing service gathers records at most before it writes a file. */
-  readonly segmentAgeMaxMs: number;
+  /** How long a landing service gathers records at most before it lands them. */
+  readonly flushIntervalMs: number;
   /** How often files are made visible to queries. */
   readonly registerIntervalMs: number;
   /** gRPC ports by service; 0 lets the system choose. */
@@ -69,7 +69,10 @@ export function serviceEnvironments(
     kafkaEnvironment("HYBRIDGE_TARGET", cloud.target, user, security);
   const landing = (name: ServiceName) => ({
     HYBRIDGE_TOPIC: plan.topic,
-    HYBRIDGE_SEGMENT_AGE_MAX_MS: String(plan.segmentAgeMaxMs),
+    HYBRIDGE_FLUSH_INTERVAL_MS: String(plan.flushIntervalMs),
+    // A process that was killed and started again is not to wait 45 s, the least of KIP-848's brokers.
+    HYBRIDGE_GROUP_PROTOCOL: "classic",
+    HYBRIDGE_SESSION_TIMEOUT_MS: "10000",
     HYBRIDGE_STAGING_DIR: join(plan.dir, "staging", name),
   });
   const hive = (user: ServiceName) => ({
@@ -119,6 +122,8 @@ export function serviceEnvironments(
     },
     "query-gateway": {
       ...hive("query-gateway"),
+      ...hdfsEnvironment(cloud.webhdfs, security),
+      HYBRIDGE_HDFS_DIR: hdfsDir,
       ...redshift,
       ...source("query-gateway"),
       ...target("query-gateway"),

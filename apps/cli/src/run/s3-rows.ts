@@ -27,7 +27,8 @@ export async function countLandedRows(options: {
     for await (const page of paginateListObjectsV2({ client }, { Bucket: bucket })) {
       for (const { Key } of page.Contents ?? []) {
         signal.throwIfAborted();
-        if (Key?.endsWith(".parquet") !== true) continue;
+        // Folders with an underscore hold what no query reads: the raw records, the log, dead letters.
+        if (Key?.endsWith(".parquet") !== true || /(^|\/)_/.test(Key)) continue;
         const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key }));
         await pipeline(Body as Readable, createWriteStream(file));
         rows += Number(await countParquetRows(file));

@@ -32,7 +32,7 @@ export async function planRun(options: RunOptions, dir: string): Promise<RunPlan
     rate: options.rate ?? (options.once ? 0 : 200),
     ...rememberedOrigin(dir, options.seed),
     replayFiles: options.replay.length > 0 ? options.replay : realPosts(join(cacheDir(), "posts")),
-    segmentAgeMaxMs: options.once ? 1_000 : 10_000,
+    flushIntervalMs: 5_000,
     registerIntervalMs: options.once ? 1_000 : 5_000,
     rpcPorts,
   };

@@ -24,7 +24,7 @@ export interface ReconcileServiceOptions {
   readonly time: TimeLimit;
   readonly topic: string;
   readonly tables: Pick<ReconcileTables, "hive" | "redshift" | "redshiftDeletions"> & {
-    readonly redshiftLoads: string;
+    readonly redshiftRanges: string;
   };
 }
 

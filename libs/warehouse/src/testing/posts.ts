@@ -18,24 +18,34 @@ export interface Written {
   readonly bad: string[];
 }
 
+/** Makes the topic with so many partitions, or adds what it lacks. */
+export async function addPartitions(
+  cluster: ClusterOptions,
+  partitions: number,
+  signal: AbortSignal,
+): Promise<void> {
+  await ensureTopic(cluster, { topic: TOPIC, partitions }, signal);
+}
+
 /** Writes posts, the last of each call being none, and notes them for the oracle. */
 export async function writePosts(
   cluster: ClusterOptions,
   written: Written,
   count: number,
   signal: AbortSignal,
+  partitions = PARTITIONS,
 ): Promise<void> {
-  await ensureTopic(cluster, { topic: TOPIC, partitions: PARTITIONS }, signal);
+  await addPartitions(cluster, partitions, signal);
   await using writer = await openFencedWriter({
     cluster,
     transactionalId: "test-posts",
     topic: TOPIC,
-    partitions: [0, 1],
+    partitions: Array.from({ length: partitions }, (_, partition) => partition),
     signal,
     compression: "lz4",
   });
   const start = written.rows.length + written.gone.length + written.bad.length;
-  for (let partition = 0; partition < PARTITIONS; partition++) {
+  for (let partition = 0; partition < partitions; partition++) {
     const records = Array.from({ length: count }, (_, index) => {
       const post = postAt(1, start + partition * count + index, EPOCH);
       const isBad = partition === 0 && index === count - 1;

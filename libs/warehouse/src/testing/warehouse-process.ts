@@ -3,10 +3,16 @@ import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import {
+  WarehouseControlClient,
+  type LandedPartition,
+} from "@hybridge/proto/hybridge/warehouse/v1/warehouse_control";
+import {
   WarehouseServiceClient,
   type GetStatusResponse,
 } from "@hybridge/proto/hybridge/warehouse/v1/warehouse_service";
 import { callUnary, createClient } from "@hybridge/rpc";
+
+export type WarehouseApp = "warehouse-internal" | "warehouse-external";
 
 /** How a process ended. */
 export interface End {
@@ -20,6 +26,14 @@ export interface WarehouseProcess extends AsyncDisposable {
   /** All it wrote to stderr so far. */
   readonly log: () => string;
   readonly kill: (signal: NodeJS.Signals) => void;
+  /** Undefined when it does not answer. */
+  readonly status: () => Promise<GetStatusResponse | undefined>;
+  readonly control: {
+    readonly partitions: () => Promise<readonly LandedPartition[]>;
+    readonly flush: () => Promise<void>;
+    readonly pause: (partitions: readonly number[]) => Promise<readonly number[]>;
+    readonly resume: (partitions: readonly number[]) => Promise<readonly number[]>;
+  };
   /** Asks until the answer pleases. @throws with the log when that takes too long or it ended */
   readonly until: (pleases: (status: GetStatusResponse) => boolean) => Promise<GetStatusResponse>;
 }
@@ -27,14 +41,19 @@ export interface WarehouseProcess extends AsyncDisposable {
 const root = fileURLToPath(new URL("../../../..", import.meta.url));
 const PATIENCE_MS = 90_000;
 
-/** Starts `apps/<app>` from the sources with this environment and no other. */
+/**
+ * Starts `apps/<app>` from the sources with this environment and no other.
+ *
+ * @param checkout where the sources are; by default these
+ */
 export function startWarehouse(
-  app: "warehouse-internal" | "warehouse-external",
+  app: WarehouseApp,
   env: Readonly<Record<string, string>>,
+  checkout = root,
 ): WarehouseProcess {
   const args = ["--conditions=@hybridge/source", "--import", "@hybridge/tracing/preload"];
   const child = spawn(process.execPath, [...args, `apps/${app}/src/main.ts`], {
-    cwd: root,
+    cwd: checkout,
     env: { PATH: process.env["PATH"], ...env },
     stdio: ["ignore", "ignore", "pipe"],
   });
@@ -51,25 +70,37 @@ export function startWarehouse(
     });
   });
   const address = Promise.race([listening, ended]);
+  const isAlive = () => child.exitCode === null && child.signalCode === null;
+  async function addressOf(): Promise<string> {
+    const at = await address;
+    if (typeof at === "string") return at;
+    throw new Error(`it ended at its start:\n${log()}`);
+  }
+  async function status(): Promise<GetStatusResponse | undefined> {
+    const at = await address;
+    if (typeof at !== "string" || !isAlive()) return undefined;
+    const client = createClient(WarehouseServiceClient, at);
+    try {
+      const method = client.getStatus.bind(client);
+      return await callUnary(method, {}, { deadlineMs: 5_000 }).catch(() => undefined);
+    } finally {
+      client.close();
+    }
+  }
   return {
     ended,
     log,
     kill: (signal) => child.kill(signal),
+    status,
+    control: controlOf(addressOf),
     async until(pleases) {
-      const at = await address;
-      if (typeof at !== "string") throw new Error(`it ended at its start:\n${log()}`);
-      const client = createClient(WarehouseServiceClient, at);
-      const method = client.getStatus.bind(client);
+      await addressOf();
       const patience = Date.now() + PATIENCE_MS;
       let last: GetStatusResponse | undefined;
-      try {
-        while (child.exitCode === null && child.signalCode === null && Date.now() < patience) {
-          last = await callUnary(method, {}, { deadlineMs: 5_000 }).catch(() => undefined);
-          if (last && pleases(last)) return last;
-          await delay(50);
-        }
-      } finally {
-        client.close();
+      while (isAlive() && Date.now() < patience) {
+        last = await status();
+        if (last && pleases(last)) return last;
+        await delay(50);
       }
       const seen = JSON.stringify(last, (_, value: unknown) =>
         typeof value === "bigint" ? String(value) : value,
@@ -80,5 +111,38 @@ export function startWarehouse(
       child.kill("SIGKILL");
       await ended;
     },
+  };
+}
+
+function controlOf(addressOf: () => Promise<string>): WarehouseProcess["control"] {
+  async function call<T>(ask: (client: WarehouseControlClient) => Promise<T>): Promise<T> {
+    const client = createClient(WarehouseControlClient, await addressOf());
+    try {
+      return await ask(client);
+    } finally {
+      client.close();
+    }
+  }
+  const limits = { deadlineMs: 60_000 };
+  return {
+    partitions: () =>
+      call(async (client) => {
+        const method = client.listPartitions.bind(client);
+        return (await callUnary(method, {}, limits)).partitions;
+      }),
+    flush: () =>
+      call(async (client) => {
+        await callUnary(client.flush.bind(client), {}, limits);
+      }),
+    pause: (partitions) =>
+      call(async (client) => {
+        const request = { partitions: [...partitions] };
+        return (await callUnary(client.pause.bind(client), request, limits)).partitions;
+      }),
+    resume: (partitions) =>
+      call(async (client) => {
+        const request = { partitions: [...partitions] };
+        return (await callUnary(client.resume.bind(client), request, limits)).partitions;
+      }),
   };
 }
