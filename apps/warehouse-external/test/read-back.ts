@@ -32,7 +32,7 @@ export async function rowsInFiles(
   const key = "kafka_topic, kafka_partition, kafka_offset";
   const reader = await connection.runAndReadAll(
     `SELECT kafka_partition AS p, kafka_offset AS o, raw_md5 = md5(coalesce(raw, '')) AS same, raw_md5 AS md5
-     FROM read_parquet('${folders.typed}/*.parquet') LEFT JOIN read_parquet('${folders.raw}/*.parquet') USING (${key})`,
+     FROM read_parquet('${folders.typed}/*.parquet') AS typed LEFT JOIN read_parquet('${folders.raw}/*.parquet') AS records USING (${key})`,
   );
   const rows = reader.getRowObjects().map((row) => {
     return `${String(row["p"])}/${String(row["o"])} ${String(row["same"] === true ? row["md5"] : "altered")}`;
