@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { exitCode, readConfig } from "@hybridge/core";
-import { parquetEncoder } from "@hybridge/parquet";
+import { flushEncoder } from "@hybridge/parquet";
 import {
   checkRedshift,
   openRedshift,
@@ -11,15 +11,7 @@ import {
   redshiftSettings,
   type CheckResult,
 } from "@hybridge/redshift";
-import {
-  ensureBucket,
-  openS3,
-  s3Blobs,
-  s3Folder,
-  s3LandingStore,
-  s3Options,
-  s3Settings,
-} from "@hybridge/s3";
+import { ensureBucket, openS3, s3Folder, s3Options, s3Settings, s3TableStore } from "@hybridge/s3";
 import { Command } from "commander";
 
 interface CheckArguments {
@@ -98,21 +90,20 @@ async function runCheck(given: CheckArguments, signal: AbortSignal): Promise<num
   const redshift = stack.use(openRedshift(redshiftOptions(config, given.region)));
   const s3 = stack.use(openS3(s3Options(config)));
   const encoder = stack.use(
-    await parquetEncoder({ stagingDirectory: directory, compression: "snappy" }),
+    await flushEncoder({ stagingDirectory: directory, compression: "snappy", split: true }),
   );
   process.stdout.write(`${redshift.address}, s3://${folder.bucket}/${folder.prefix}\n`);
-  const blobs = s3Blobs(s3, folder);
+  const store = s3TableStore(s3, folder);
   const passed = await checkRedshift({
     redshift,
     // A bucket that is missing is made, as the service does.
-    blobs: {
-      ...blobs,
-      async create(name, bytes, call) {
+    store: {
+      ...store,
+      async create(path, bytes, call) {
         await ensureBucket(s3, folder.bucket, call);
-        return blobs.create(name, bytes, call);
+        return store.create(path, bytes, call);
       },
     },
-    store: s3LandingStore(s3, folder),
     encoder,
     signal,
     report: (result) => void process.stdout.write(renderCheck(result)),

@@ -2,14 +2,13 @@ import assert from "node:assert/strict";
 import { hash } from "node:crypto";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { describeError, retryOf, UnavailableError } from "@hybridge/core";
+import { describeError, retryOf } from "@hybridge/core";
 import type { BlobStore, Catalog, LedgerEntry } from "@hybridge/landing";
 import { postAt } from "@hybridge/tweet";
 import {
   redshiftCatalog,
   RedshiftSchemaError,
   RedshiftStatementError,
-  type CheckResult,
   type Redshift,
 } from "../src/index.ts";
 import { isUnexpectedEnd, loadSegments } from "../src/load-sql.ts";
@@ -186,35 +185,6 @@ test("what is there is used as it is: nothing is created, whatever the names", a
   assert.equal(await open().position(entry.cut, signal), 4n);
   const rows = await warehouse.query(`SELECT count(*) AS n FROM "a ""raw"" tag"."user's"`);
   assert.deepEqual(rows, [{ n: 2n }]);
-});
-
-test("the check of a warehouse passes here, and leaves nothing in a schema that was there", async () => {
-  const results: CheckResult[] = [];
-  const passed = await warehouse.check("hybridge", (result) => results.push(result));
-  assert.deepEqual(
-    results.filter(({ outcome }) => outcome !== "passed"),
-    [],
-  );
-  assert.ok(passed);
-  const left = await warehouse.query(
-    "SELECT count(*) AS n FROM svv_all_tables WHERE table_name LIKE 'hybridge_check_%'",
-  );
-  assert.deepEqual(left, [{ n: 0n }]);
-});
-
-test("the check of a warehouse that lacks something says what, with a remedy", async () => {
-  const results: CheckResult[] = [];
-  const failing: BlobStore = {
-    ...warehouse.blobs,
-    create: () => Promise.reject(new UnavailableError("no such bucket")),
-  };
-  assert.equal(await warehouse.check(undefined, (result) => results.push(result), failing), false);
-  assert.deepEqual(
-    results.map(({ outcome }) => outcome),
-    ["passed", "failed", ...Array.from({ length: 8 }, () => "skipped"), "passed"],
-  );
-  assert.match(results[1]?.reason ?? "", /no such bucket/);
-  assert.match(results[1]?.remedy ?? "", /s3:PutObject/);
 });
 
 test("a segment of nothing but dead letters moves the position", async () => {

@@ -1,10 +1,18 @@
 import { join } from "node:path";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import type { BlobStore, Cut, LandingRecord, LandingStore, LedgerEntry } from "@hybridge/landing";
+import type {
+  BlobStore,
+  Cut,
+  FlushEncoder,
+  LandingRecord,
+  LandingStore,
+  LedgerEntry,
+  TableStore,
+} from "@hybridge/landing";
 import { startRedshift, startS3, type Redshift as LocalRedshift, type S3 } from "@hybridge/local";
-import { parquetEncoder, type ParquetEncoder } from "@hybridge/parquet";
-import { openS3, s3Blobs, s3LandingStore, type S3 as S3Client } from "@hybridge/s3";
+import { flushEncoder, parquetEncoder, type ParquetEncoder } from "@hybridge/parquet";
+import { openS3, s3Blobs, s3LandingStore, s3TableStore } from "@hybridge/s3";
 import { postAt } from "@hybridge/tweet";
 import {
   checkRedshift,
@@ -40,8 +48,9 @@ export interface Warehouse extends AsyncDisposable {
   readonly endpoint: LocalRedshift;
   readonly blobs: BlobStore;
   readonly store: LandingStore;
-  readonly s3Client: S3Client;
-  readonly encoder: ParquetEncoder;
+  readonly encoder: FlushEncoder;
+  /** The folder of a table in S3. */
+  readonly table: TableStore;
   readonly directory: string;
   readonly redshift: Redshift;
   /** What a started process has. */
@@ -57,7 +66,7 @@ export interface Warehouse extends AsyncDisposable {
   check(
     schema: string | undefined,
     report: (result: CheckResult) => void,
-    blobs?: BlobStore,
+    store?: TableStore,
   ): Promise<boolean>;
   /** Rows as objects by column name; nulls are null. */
   query(sql: string, parameters?: RedshiftParameters): Promise<Record<string, unknown>[]>;
@@ -87,24 +96,31 @@ export async function openWarehouse(): Promise<Warehouse> {
   const encoder = stack.use(
     await parquetEncoder({ stagingDirectory: join(directory, "staging"), compression: "snappy" }),
   );
+  const flushing = stack.use(
+    await flushEncoder({
+      stagingDirectory: join(directory, "flushes"),
+      compression: "snappy",
+      split: true,
+    }),
+  );
+  const table = s3TableStore(client, { bucket: "cloud", prefix: "table" });
   const owned = stack.move();
   return {
     s3,
     endpoint,
     blobs,
     store,
-    s3Client: client,
-    encoder,
+    encoder: flushing,
     directory,
     redshift,
     catalog: (table) => redshiftCatalog({ redshift, blobs, ...(table ? { table } : {}) }),
     land: (...segment) => land(store, encoder, ...segment),
-    check: (schema, report, given = blobs) =>
+    table,
+    check: (schema, report, store = table) =>
       checkRedshift({
         redshift,
-        blobs: given,
         store,
-        encoder,
+        encoder: flushing,
         signal,
         report,
         ...(schema === undefined ? {} : { schema }),

@@ -4,9 +4,9 @@ import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { retryOf } from "@hybridge/core";
 import { CatalogMovedError, type NumberedCommit } from "@hybridge/landing";
-import { openS3, s3Blobs } from "@hybridge/s3";
+import { openS3, s3TableStore } from "@hybridge/s3";
 import { openRedshift, redshiftFollower } from "../src/index.ts";
-import { followingOf, manifestStore } from "./written-log.ts";
+import { followingOf } from "./written-log.ts";
 
 export interface LoaderInput {
   readonly redshift: string;
@@ -28,7 +28,6 @@ const commits = JSON.parse(text, (key, value: unknown) =>
   ["from", "to", "md5Sum"].includes(key) && typeof value === "string" ? BigInt(value) : value,
 ) as NumberedCommit[];
 await using s3 = openS3({ endpoint: input.s3, region, credentials });
-const blobs = s3Blobs(s3, { bucket: "cloud", prefix: "landed" });
 await using redshift = openRedshift({
   endpoint: input.redshift,
   region,
@@ -38,7 +37,7 @@ await using redshift = openRedshift({
 });
 const follower = redshiftFollower({
   redshift,
-  store: manifestStore({ blobs, s3Client: s3 }),
+  store: s3TableStore(s3, { bucket: "cloud", prefix: "table" }),
   table: input.table,
   cadence: { minMs: 0, maxMs: 0 },
 });

@@ -1,9 +1,15 @@
 import assert from "node:assert/strict";
 import { hash } from "node:crypto";
 import { after, before, test } from "node:test";
-import { CatalogMovedError, CatalogRefusedError, LogForeignError } from "@hybridge/landing";
-import { postAt } from "@hybridge/tweet";
-import { RedshiftSchemaError } from "../src/index.ts";
+import { UnavailableError } from "@hybridge/core";
+import {
+  CatalogMovedError,
+  CatalogRefusedError,
+  LogForeignError,
+  type TableStore,
+} from "@hybridge/landing";
+import { postAt, redshiftColumns } from "@hybridge/tweet";
+import { RedshiftSchemaError, type CheckResult } from "../src/index.ts";
 import { openWarehouse, type Content, type Warehouse } from "./landed.ts";
 import { writtenLog, type WrittenLog } from "./written-log.ts";
 
@@ -68,7 +74,7 @@ test("commits become rows with their exact values; the position moves with them"
     ranges.map((range) => Object.values(range).join(" ")),
     ["0 0 40 40 0", "1 7 27 20 0"],
   );
-  const left = await warehouse.blobs.list("table/_loads", "", signal);
+  const left = await warehouse.table.list("_loads", "", signal);
   assert.deepEqual(left.names, []);
 });
 
@@ -299,11 +305,26 @@ test("who is late learns it, and another log is refused by name", async () => {
   );
 });
 
+/** Tables as the version before the log made and left them: three posts are loaded. */
+const formerPosts = [0, 1, 2].map((offset) => {
+  const { id } = postAt(1, offset, Date.UTC(2026, 10, 23, 9));
+  return `('t', 0, ${offset}, '2026-11-23 09:00:00', '${id}', 'upsert', '2026-11-23 09:00:00', '[]', '2026-11-23 09:00:00', 'md5')`;
+});
+const formerColumns = redshiftColumns({ raw: false })
+  .split("\n")
+  .filter((line) => !line.includes("kafka_topic_id"))
+  .map((line) => line.replace(/,$/, ""));
+const formerTables = [
+  `CREATE TABLE hybridge.former (${formerColumns.join(",")}, PRIMARY KEY (kafka_topic, kafka_partition, kafka_offset))`,
+  "CREATE TABLE hybridge.former_deletions (kafka_topic VARCHAR(249) NOT NULL, kafka_partition INTEGER NOT NULL, kafka_offset BIGINT NOT NULL, id VARCHAR(512) NOT NULL, event_time TIMESTAMP NOT NULL, raw_md5 VARCHAR(32) NOT NULL)",
+  "CREATE TABLE hybridge.former_loads (kafka_topic VARCHAR(249) NOT NULL, kafka_partition INTEGER NOT NULL, first_offset BIGINT NOT NULL, last_offset BIGINT NOT NULL, row_count BIGINT NOT NULL, dead_letters BIGINT NOT NULL, decided_at TIMESTAMP NOT NULL, loaded_at TIMESTAMP NOT NULL)",
+  "CREATE TABLE hybridge.former_load_lock (as_expected SMALLINT NOT NULL)",
+  `INSERT INTO hybridge.former (kafka_topic, kafka_partition, kafka_offset, kafka_timestamp, id, op, event_time, hashtags, landed_at, raw_md5) VALUES ${formerPosts.join(", ")}`,
+  "INSERT INTO hybridge.former_loads VALUES ('t', 0, 0, 1, 2, 0, '2026-11-23 09:00:00', '2026-11-23 09:00:00'), ('t', 0, 2, 2, 1, 0, '2026-11-23 09:00:00', '2026-11-23 09:00:00')",
+];
+
 test("tables of the version before the log get what they lack, and tell what was loaded", async () => {
-  const former = warehouse.catalog("former");
-  await former.prepare(signal);
-  const entry = await warehouse.land("t", 0, 0n, posts(0, 3));
-  await former.register([entry], signal);
+  await warehouse.redshift.transaction(formerTables, { signal });
   const { log } = await tableOf("former");
   const follower = log.follower({ table: "former" });
   await follower.prepare(signal);
@@ -313,6 +334,10 @@ test("tables of the version before the log get what they lack, and tell what was
   await log.add({ topic: "t", partition: 0, from: 3, contents: [{ deletionOf: 1 }, { post: 9 }] });
   await log.load("former");
   assert.equal(await offsetsOf("former"), "0:0 0:2 0:4");
+  const added = await warehouse.query(
+    "SELECT kafka_offset AS o FROM hybridge.former WHERE kafka_topic_id IS NULL ORDER BY 1",
+  );
+  assert.deepEqual(added, [{ o: 0n }, { o: 2n }]);
   assert.deepEqual(
     await writtenLog(warehouse).follower({ table: "none" }).formerPositions(signal),
     [],
@@ -336,4 +361,33 @@ test("a table of somebody else, and a column that nobody knows, are refused by n
     assert.match(error.message, /from_the_future/);
     return true;
   });
+});
+
+test("the check of a warehouse passes here, and leaves nothing in a schema that was there", async () => {
+  const results: CheckResult[] = [];
+  const passed = await warehouse.check("hybridge", (result) => results.push(result));
+  assert.deepEqual(
+    results.filter(({ outcome }) => outcome !== "passed"),
+    [],
+  );
+  assert.ok(passed);
+  const left = await warehouse.query(
+    "SELECT count(*) AS n FROM svv_all_tables WHERE table_name LIKE 'hybridge_check_%'",
+  );
+  assert.deepEqual(left, [{ n: 0n }]);
+});
+
+test("the check of a warehouse that lacks something says what, with a remedy", async () => {
+  const results: CheckResult[] = [];
+  const failing: TableStore = {
+    ...warehouse.table,
+    create: () => Promise.reject(new UnavailableError("no such bucket")),
+  };
+  assert.equal(await warehouse.check(undefined, (result) => results.push(result), failing), false);
+  assert.deepEqual(
+    results.map(({ outcome }) => outcome),
+    ["passed", "failed", ...Array.from({ length: 7 }, () => "skipped"), "passed"],
+  );
+  assert.match(results[1]?.reason ?? "", /no such bucket/);
+  assert.match(results[1]?.remedy ?? "", /s3:PutObject/);
 });

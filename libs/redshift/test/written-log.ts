@@ -1,12 +1,10 @@
 import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { DeleteObjectsCommand } from "@aws-sdk/client-s3";
-import type { Action, Cut, Following, NumberedCommit } from "@hybridge/landing";
+import type { Action, Following, LocalFile, LogFile, NumberedCommit } from "@hybridge/landing";
 import { rewriteParquet } from "@hybridge/parquet/testing";
 import { columns, type Column } from "@hybridge/tweet";
 import { redshiftFollower, type RedshiftFollower } from "../src/index.ts";
-import type { ManifestStore } from "../src/loads/load-manifests.ts";
 import { recordOf, type Content, type Warehouse } from "./landed.ts";
 
 const signal = new AbortController().signal;
@@ -55,7 +53,6 @@ export interface WrittenLog {
 export function writtenLog(warehouse: Warehouse): WrittenLog {
   const uuid = randomUUID();
   const commits: NumberedCommit[] = [];
-  const store = manifestStore(warehouse);
   const say = (...actions: readonly Action[]) => {
     const number = commits.length + 1;
     const id = randomBytes(16).toString("hex");
@@ -80,7 +77,7 @@ export function writtenLog(warehouse: Warehouse): WrittenLog {
     follower: (options) =>
       redshiftFollower({
         redshift: warehouse.redshift,
-        store,
+        store: warehouse.table,
         cadence: { minMs: 0, maxMs: 0 },
         ...options,
       }),
@@ -97,33 +94,37 @@ export function writtenLog(warehouse: Warehouse): WrittenLog {
 
 async function land(warehouse: Warehouse, segment: Segment) {
   const { topic, partition, from, contents, topicId = "topic-id-1", list = "present" } = segment;
-  const { encoder, blobs, directory } = warehouse;
-  const last = BigInt(from + contents.length - 1);
+  const { encoder, table, directory } = warehouse;
   const first = BigInt(from);
-  const cut: Cut = { topic, partition, first, last, decidedAtMs: EPOCH_MS, schema: encoder.schema };
   const records = contents.map((content, index) => recordOf(first + BigInt(index), content));
-  await using encoded = await encoder.encode(cut, records, signal);
-  const files = [];
-  for (const { dt, hr, localPath, rows } of encoded.files) {
+  await using buffer = encoder.open();
+  buffer.append({ topic, topicId, partition }, records);
+  await using encoded = await buffer.encode({ landedAtMs: EPOCH_MS, signal });
+  const files: LogFile[] = [];
+  for (const { dt, hr, rows, ...file } of encoded.files) {
     const path = `dt=${dt}/hr=${hr}/${randomUUID()}.parquet`;
-    const rewritten = join(directory, `${randomUUID()}.parquet`);
-    const names = LISTS[list].map((name) =>
-      name === "kafka_topic_id" ? `'${topicId}' AS kafka_topic_id` : `"${name}"`,
-    );
-    await rewriteParquet(localPath, rewritten, names);
-    const content = await readFile(rewritten);
-    const sha256 = createHash("sha256").update(content).digest("hex");
-    await blobs.create(`table/${path}`, content, signal);
-    files.push({ path, rows, bytes: content.length, sha256 });
+    const local = list === "present" ? file : await formerFile(directory, file.localPath);
+    await table.upload(path, local, signal);
+    files.push({ path, rows, bytes: local.bytes, sha256: local.sha256 });
   }
-  const rows = files.reduce((sum, each) => sum + each.rows, 0);
-  const dead = encoded.deadLetters.length;
-  const range = { partition, from: first, to: last + 1n, rows, dead, md5Sum: 0n };
+  const [{ rows = 0, deadLetters: dead = 0 } = {}] = encoded.partitions;
+  const to = first + BigInt(contents.length);
+  const range = { partition, from: first, to, rows, dead, md5Sum: 0n };
   const actions: Action[] = [
     { do: "advance", cluster: "target", topic, topicId, ranges: [range] },
     { do: "add", columns: list, files },
   ];
   return { actions, paths: files.map(({ path }) => path) };
+}
+
+/** The same rows as the version before the log wrote them: without a topic id, with the raw JSON. */
+async function formerFile(directory: string, from: string): Promise<LocalFile> {
+  const localPath = join(directory, `${randomUUID()}.parquet`);
+  const names = LISTS.former.map((name) => (name === "raw" ? "'{}' AS raw" : `"${name}"`));
+  await rewriteParquet(from, localPath, names);
+  const content = await readFile(localPath);
+  const sha256 = createHash("sha256").update(content).digest("hex");
+  return { localPath, bytes: content.length, sha256 };
 }
 
 /** All commits after a number. */
@@ -142,23 +143,4 @@ export async function writeLog(path: string, commits: readonly NumberedCommit[])
     typeof value === "bigint" ? String(value) : value,
   );
   await writeFile(path, text);
-}
-
-/** The folder `table` of the warehouse's bucket. */
-export function manifestStore({
-  blobs,
-  s3Client,
-}: Pick<Warehouse, "blobs" | "s3Client">): ManifestStore {
-  const within = (path: string) => `table/${path}`;
-  return {
-    create: (path, bytes, until) => blobs.create(within(path), bytes, until),
-    locationOf: (path) => blobs.locationOf(within(path)),
-    list: (path, after, until) => blobs.list(within(path), after, until),
-    async remove(paths) {
-      const Objects = paths.map((path) => ({ Key: `landed/${within(path)}` }));
-      await s3Client.client.send(
-        new DeleteObjectsCommand({ Bucket: "cloud", Delete: { Objects } }),
-      );
-    },
-  };
 }

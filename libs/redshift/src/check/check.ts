@@ -1,15 +1,17 @@
 import { randomBytes } from "node:crypto";
 import { describeError } from "@hybridge/core";
-import type { BlobStore, LandingStore, SegmentEncoder } from "@hybridge/landing";
+import type { FlushEncoder, TableStore } from "@hybridge/landing";
 import type { Redshift } from "../api.ts";
 import { CHECKS, type CheckWorld } from "./steps.ts";
+import { checkLog } from "./check-log.ts";
 import { dropScratch, schemaExists } from "./scratch.ts";
 
 export interface CheckOptions {
   readonly redshift: Redshift;
-  readonly blobs: BlobStore;
-  readonly store: LandingStore;
-  readonly encoder: SegmentEncoder;
+  /** A folder of its own in the bucket, as the service has one. */
+  readonly store: TableStore;
+  /** As the service has it, its files split for COPY. */
+  readonly encoder: FlushEncoder;
   readonly iamRole?: string;
   /** A schema to work in; one that is there stays. Default: a new one, which is dropped. */
   readonly schema?: string;
@@ -40,7 +42,7 @@ export async function checkRedshift(options: CheckOptions): Promise<boolean> {
   const { redshift, signal, report } = options;
   const scratch = `hybridge_check_${randomBytes(4).toString("hex")}`;
   const names = { schema: options.schema ?? scratch, table: scratch };
-  const world: CheckWorld = { ...options, names, topic: scratch };
+  const world: CheckWorld = { ...options, names, topic: scratch, log: checkLog(options, scratch) };
   const keepsSchema =
     options.schema !== undefined && (await schemaExists(redshift, names, signal).catch(() => true));
   let failed = "";

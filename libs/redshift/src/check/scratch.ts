@@ -1,6 +1,6 @@
 import { describeError } from "@hybridge/core";
 import type { Redshift, RedshiftParameters } from "../api.ts";
-import { selectObjects, wantedObjects } from "../create-sql.ts";
+import { selectObjects, wantedObjects } from "../loads/load-tables.ts";
 import { quoteName, redshiftTables, type TableNames } from "../names.ts";
 import type { CheckResult } from "./check.ts";
 
@@ -25,8 +25,9 @@ export async function dropScratch(
 }
 
 export function dropStatements(names: TableNames, keepsSchema: boolean): string[] {
-  const { schema, posts, loads, deletions, lock } = redshiftTables(names);
-  const tables = [posts, loads, deletions, lock].map((table) => `DROP TABLE IF EXISTS ${table}`);
+  const { schema, posts, position, ranges, deletions, lock } = redshiftTables(names);
+  const all = [posts, position, ranges, deletions, lock];
+  const tables = all.map((table) => `DROP TABLE IF EXISTS ${table}`);
   return keepsSchema ? tables : [`DROP SCHEMA IF EXISTS ${schema} CASCADE`];
 }
 

@@ -1,11 +1,10 @@
 import { hash } from "node:crypto";
 import { InvariantError } from "@hybridge/core";
-import type { Cut, LandingRecord, LedgerEntry } from "@hybridge/landing";
-import { postAt } from "@hybridge/tweet";
-import { redshiftCatalog } from "../catalog.ts";
 import { RedshiftTimeoutError, StatementEndedError } from "../errors.ts";
-import { isUnexpectedEnd, loadSegments } from "../load-sql.ts";
+import { failedExpectation, loadSql } from "../loads/load-sql.ts";
+import { redshiftFollower } from "../loads/redshift-follower.ts";
 import { redshiftTables, type TableNames } from "../names.ts";
+import { CHECK_POSTS, checkPosts, type CheckLog } from "./check-log.ts";
 import type { CheckOptions } from "./check.ts";
 import { checksumsSql, countsSql, endlessSql, readTexts } from "./scratch.ts";
 
@@ -13,6 +12,7 @@ export interface CheckWorld extends CheckOptions {
   readonly names: TableNames;
   /** A topic that only this check has. */
   readonly topic: string;
+  readonly log: CheckLog;
 }
 
 export interface Check {
@@ -22,8 +22,6 @@ export interface Check {
   run(world: CheckWorld): Promise<void>;
 }
 
-const POSTS = 30;
-const EPOCH_MS = Date.UTC(2026, 10, 23, 9);
 /** A limit that is reached, and the time after which a limit that was not kept is missed. */
 const LIMIT_MS = 2_000;
 const PATIENCE_MS = 30_000;
@@ -39,29 +37,32 @@ export const CHECKS: readonly Check[] = [
     },
   },
   {
-    name: "write objects to the bucket and read them",
+    name: "write objects to the bucket, read, list and remove them",
     remedy:
-      "check the bucket's name and region, s3:ListBucket on it, s3:GetObject and s3:PutObject on its objects, and the rights on the KMS key",
-    async run({ blobs, topic, signal }) {
+      "check the bucket's name and region, s3:ListBucket on it, s3:GetObject, s3:PutObject and s3:DeleteObject on its objects, and the rights on the KMS key",
+    async run({ store, topic, signal }) {
       const bytes = Buffer.from("hybridge\n");
-      await blobs.create(`_checks/${topic}`, bytes, signal);
-      const found = await blobs.read(`_checks/${topic}`, signal);
+      await store.create(`_checks/${topic}`, bytes, signal);
+      const found = await store.read(`_checks/${topic}`, signal);
       expect("bytes", found?.toString(), bytes.toString());
+      await store.remove([`_checks/${topic}`], signal);
+      expect("objects", (await store.list("_checks", "", signal)).names, []);
     },
   },
   {
     name: "create the tables",
     remedy:
       "grant CREATE on the database, or name a schema with --schema on which the user has USAGE and CREATE",
-    run: (world) => catalogOf(world).prepare(world.signal),
+    run: (world) => followerOf(world).prepare(world.signal),
   },
   {
     name: "land posts in the bucket and load them by COPY",
     remedy:
       "check that the role is attached to the workgroup or cluster (or is its default), may read the bucket and use its key, and that bucket and Redshift are in one region",
     async run(world) {
-      await catalogOf(world).register([await land(world, 0)], world.signal);
-      await expectCounts(world, POSTS, 0);
+      await world.log.land(0, world.signal);
+      await followerOf(world).follow(world.log.after(0), world.signal);
+      await expectCounts(world, CHECK_POSTS, 0);
     },
   },
   {
@@ -69,36 +70,29 @@ export const CHECKS: readonly Check[] = [
     remedy: "report it with the values above: a column does not hold what COPY was given",
     async run({ redshift, names, topic, signal }) {
       const rows = await readTexts(redshift, checksumsSql(names), { topic }, signal);
-      const posts = Array.from({ length: POSTS }, (_, index) => postOf(index));
-      const wanted = posts.map(({ id, json }) => [id, hash("md5", json, "hex")]);
+      const wanted = checkPosts().map(({ id, json }) => [id, hash("md5", json, "hex")]);
       expect("rows", rows, wanted);
-    },
-  },
-  {
-    name: "load the same again without a change",
-    remedy: "report it: the ledger does not keep a load from being repeated",
-    async run(world) {
-      await catalogOf(world).register([await land(world, 0)], world.signal);
-      await expectCounts(world, POSTS, 0);
     },
   },
   {
     name: "refuse a load that comes late",
     remedy: "report it: a load of a dead process and that of its successor could both be committed",
-    async run(world) {
-      const { redshift, names, topic, signal } = world;
-      const expected = [{ topic, partition: 0, lastOffset: undefined }];
-      const sqls = loadSegments(names, [await land(world, 0)], expected, undefined, "default");
+    async run({ redshift, names, log, signal }) {
+      const late = { log: log.uuid, from: undefined, to: 1, staged: [], ranges: [] };
+      const sqls = loadSql(names, late, "default");
       const error = await failureOf(redshift.transaction(sqls, { signal }));
-      if (!(error instanceof StatementEndedError && isUnexpectedEnd(error.sql))) throw error;
+      const isLate =
+        error instanceof StatementEndedError && failedExpectation(error.sql) === "position";
+      if (!isLate) throw error;
     },
   },
   {
     name: "delete a post by a deletion from another partition",
     remedy: "check DELETE on the table of posts; else report it",
     async run(world) {
-      await catalogOf(world).register([await land(world, 1)], world.signal);
-      await expectCounts(world, POSTS - 1, 1);
+      await world.log.land(1, world.signal);
+      await followerOf(world).follow(world.log.after(1), world.signal);
+      await expectCounts(world, CHECK_POSTS - 1, 1);
     },
   },
   {
@@ -130,54 +124,9 @@ export const CHECKS: readonly Check[] = [
   },
 ];
 
-function catalogOf({ redshift, blobs, names, iamRole }: CheckWorld) {
-  return redshiftCatalog({ redshift, blobs, ...names, ...(iamRole ? { iamRole } : {}) });
-}
-
-/** Partition 0 has the posts, partition 1 the deletion of the first one. */
-async function land(world: CheckWorld, partition: number): Promise<LedgerEntry> {
-  const { store, encoder, topic, signal } = world;
-  const records = partition === 0 ? Array.from({ length: POSTS }, postRecord) : [deletionRecord()];
-  const last = BigInt(records.length - 1);
-  const cut: Cut = {
-    topic,
-    partition,
-    first: 0n,
-    last,
-    decidedAtMs: EPOCH_MS,
-    schema: encoder.schema,
-  };
-  await using segment = await encoder.encode(cut, records, signal);
-  const files = [];
-  for (const file of segment.files) files.push(await store.publish(file, signal));
-  return { cut, files, rows: records.length, deadLetters: segment.deadLetters.length };
-}
-
-const postOf = (index: number) => postAt(1, index, EPOCH_MS);
-
-function postRecord(_: unknown, index: number): LandingRecord {
-  const { id, json, schema } = postOf(index);
-  return record(BigInt(index), id, json, [["hybridge-schema", Buffer.from(schema)]]);
-}
-
-function deletionRecord(): LandingRecord {
-  const { id } = postOf(0);
-  const json = JSON.stringify({ delete: { tweet: { id }, event_at: "2026-11-23T10:00:00.000Z" } });
-  const headers: LandingRecord["headers"] = [
-    ["hybridge-schema", Buffer.from("x.v2")],
-    ["hybridge-op", Buffer.from("delete")],
-  ];
-  return { ...record(0n, id, json, headers), timestampMs: EPOCH_MS + 3_600_000 };
-}
-
-function record(
-  offset: bigint,
-  id: string,
-  json: string,
-  headers: LandingRecord["headers"],
-): LandingRecord {
-  const timestampMs = EPOCH_MS + Number(offset);
-  return { offset, timestampMs, key: Buffer.from(id), value: Buffer.from(json), headers };
+function followerOf({ redshift, store, names, iamRole }: CheckWorld) {
+  const cadence = { minMs: 0, maxMs: 0 };
+  return redshiftFollower({ redshift, store, ...names, cadence, ...(iamRole ? { iamRole } : {}) });
 }
 
 async function expectCounts({ redshift, names, signal }: CheckWorld, posts: number, gone: number) {
