@@ -8,6 +8,7 @@ import {
   lackRangesOf,
   noLack,
   planReconciliation,
+  redshiftDeletedStatements,
   reportOf,
   type AheadDeletion,
   type Answers,
@@ -113,14 +114,30 @@ async function compareOnce(
     gathered.hasRedshift &&
     gathered.hasHive &&
     (await countDeletions(redshift, tables, limits)) > 0n;
-  if (!hasDeletions) return { ...settled, answers: { internal, deleted: [], external } };
+  if (!hasDeletions)
+    return { ...settled, answers: { internal, deleted: [], external, retracted: [] } };
   const ahead = await readAheadDeletions(redshift, plan, limits);
   const statement = hiveDeletedStatement(plan, ahead.slice(0, aheadDeletionsMax));
-  const answers = { internal, deleted: await sumsOf(hive, [statement], limits), external };
+  const readRetracted = () => sumsOf(redshift, redshiftDeletedStatements(plan), limits);
+  const [deleted, retracted] = await Promise.all([
+    sumsOf(hive, [statement], limits),
+    readRetracted(),
+  ]);
+  const answers = { internal, deleted, external, retracted };
   const isEqual = compareSides(plan, answers).differences.length === 0;
-  const hasLoaded =
-    !isEqual && (await readLoadsMark(redshift, tables, limits)) !== gathered.loadsMark;
-  return { ...settled, answers, isUnsettled: hasLoaded, uncertain: aheadReason(ahead) };
+  const hasChanged =
+    !isEqual &&
+    ((await readLoadsMark(redshift, tables, limits)) !== gathered.loadsMark ||
+      // The loader's sweep has removed what was taken off.
+      textOfSums(await readRetracted()) !== textOfSums(retracted));
+  return { ...settled, answers, isUnsettled: hasChanged, uncertain: aheadReason(ahead) };
+}
+
+function textOfSums(sums: readonly RangeSum[]): string {
+  return sums
+    .map(({ partition, range, rows, checksum }) => [partition, range, rows, checksum].join(" "))
+    .sort()
+    .join();
 }
 
 function aheadReason(ahead: readonly AheadDeletion[]): string | undefined {

@@ -29,16 +29,20 @@ export const runs: readonly PositionRun[] = [
 ];
 
 /**
- * The rows of partitions 0 and 1; the last of each partition deletes the first, and the one before
- * it in partition 1 a post of partition 0.
+ * The rows of partitions 0 and 1; the last of each partition deletes the first, the one before it in
+ * partition 1 a post of partition 0, and the one before that the account of an author who has two
+ * posts in partition 0.
  */
+const AUTHOR = "one-who-left";
 export const rows: readonly Row[] = [0, 1].flatMap((partition) =>
   runs.flatMap((run) =>
     Array.from({ length: Number(run.count) }, (_, at): Row => {
       const offset = run.sourceOffset + BigInt(at);
       const isForeign = partition === 1 && offset === 40n;
-      const isDeletion = isForeign || offset === 41n;
-      const id = isForeign ? "p0-6" : isDeletion ? `p${partition}-0` : `p${partition}-${offset}`;
+      const isAccount = partition === 1 && offset === 39n;
+      const isDeletion = isForeign || isAccount || offset === 41n;
+      const deleted = isForeign ? "p0-6" : isAccount ? `account:${AUTHOR}` : `p${partition}-0`;
+      const id = isDeletion ? deleted : `p${partition}-${offset}`;
       return {
         partition,
         offset,
@@ -49,6 +53,9 @@ export const rows: readonly Row[] = [0, 1].flatMap((partition) =>
     }),
   ),
 );
+
+/** Posts of the author whose account is deleted; the loader has removed the first one only. */
+const ofAuthor = ["p0-10", "p0-11"];
 
 export const sourceEnd = 42n;
 export const targetEnd = 43n;
@@ -71,12 +78,16 @@ function typedRow(row: Row): Record<string, Value> {
     op,
     lang,
     hashtags: '["Tag_1"]',
+    kafka_topic_id: "A",
+    ...(ofAuthor.includes(id) ? { author_id: AUTHOR } : {}),
     raw_md5: createHash("md5").update(`${partition}/${offset}`).digest("hex"),
   };
 }
 
 /** A deletion of another partition follows a post by time, of which either record has one. */
 function timesOf({ id, op }: Row): Record<string, Value> {
+  if (ofAuthor.includes(id)) return { kafka_timestamp: "2026-11-23 08:00:00" };
+  if (id.startsWith("account:")) return { kafka_timestamp: "2026-11-23 09:30:00" };
   if (id !== "p0-6") return {};
   // A record's time that is none: in seconds, taken for milliseconds.
   if (op === "upsert")
@@ -130,6 +141,7 @@ TBLPROPERTIES ('serialization.escape.crlf'='true')`,
 /** Redshift's tables, as loads leave them. */
 export async function fillRedshift(redshift: Redshift, signal: AbortSignal): Promise<void> {
   const deleted = new Set(rows.filter(({ op }) => op === "delete").map(({ id }) => id));
+  deleted.add("p0-10");
   const inTarget = (row: Row): Record<string, Value> => ({
     ...typedRow(row),
     kafka_offset: targetOffsetOf(row.offset),
@@ -150,6 +162,7 @@ export async function fillRedshift(redshift: Redshift, signal: AbortSignal): Pro
     "kafka_timestamp",
     "event_time",
     "raw_md5",
+    "kafka_topic_id",
   ];
   const posts = rows.filter(({ id }) => !deleted.has(id));
   const deletions = rows.filter(({ op }) => op === "delete");
@@ -157,7 +170,7 @@ export async function fillRedshift(redshift: Redshift, signal: AbortSignal): Pro
     [
       "CREATE SCHEMA hybridge",
       `CREATE TABLE hybridge.tweets (${redshiftColumns({ raw: false })})`,
-      "CREATE TABLE hybridge.tweets_deletions (kafka_topic VARCHAR(249), kafka_partition INTEGER, kafka_offset BIGINT, id VARCHAR(512), kafka_timestamp TIMESTAMP, event_time TIMESTAMP, raw_md5 VARCHAR(32))",
+      "CREATE TABLE hybridge.tweets_deletions (kafka_topic VARCHAR(249), kafka_partition INTEGER, kafka_offset BIGINT, id VARCHAR(512), kafka_timestamp TIMESTAMP, event_time TIMESTAMP, raw_md5 VARCHAR(32), kafka_topic_id VARCHAR(300))",
       "CREATE TABLE hybridge.tweets_ranges (kafka_topic VARCHAR(249), kafka_topic_id VARCHAR(280), kafka_partition INTEGER, first_offset BIGINT, end_offset BIGINT, row_count BIGINT, dead_letters BIGINT)",
       `INSERT INTO hybridge.tweets_ranges VALUES ('hybrid', 'A', 0, 0, ${targetEnd}, 0, 0), ('hybrid', 'A', 1, 0, ${targetEnd}, 0, 0)`,
       insert("hybridge.tweets", redshiftColumnNames(), posts),

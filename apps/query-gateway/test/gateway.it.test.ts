@@ -208,9 +208,10 @@ async function differencesAfter(sqls: readonly string[], undo: readonly string[]
 test("equal sides reconcile, whatever their rows hold and wherever Hive lives", async () => {
   const same = await reconcile();
   assert.deepEqual([same.differences, same.reasons], [[], []]);
-  // Three deletions took three posts; the deletions themselves are rows of both sides. Behind the rows
+  // Four deletions took five posts, one of them not yet gone from Redshift; the deletions themselves
+  // are rows of both sides. Behind the rows
   // the source has a record of an aborted transaction, and its marker.
-  assert.deepEqual([same.reconciled, same.internalRows, same.externalRows], [true, 77n, 77n]);
+  assert.deepEqual([same.reconciled, same.internalRows, same.externalRows], [true, 75n, 75n]);
   assert.deepEqual([same.verdict, same.pendingRows], [Verdict.EQUAL, 0n]);
   const [first] = same.partitions;
   assert.deepEqual([first?.sourceEnd, first?.comparedTo, first?.mirroredEnd], [44n, 42n, 42n]);
@@ -297,7 +298,7 @@ test("what a side lacks is told with its age, and never called reconciled", asyn
 test("a bound in time compares what is younger, and says that it did no more", async () => {
   const bounded = await reconcile(10n, BigInt(Date.UTC(2026, 0, 1)));
   assert.deepEqual([bounded.comparedEqual, bounded.verdict], [true, Verdict.INCOMPLETE]);
-  assert.ok(bounded.internalRows > 0n && bounded.internalRows < 77n);
+  assert.ok(bounded.internalRows > 0n && bounded.internalRows < 75n);
   assert.match(bounded.reasons.join(), /only rows since 2026-01-01/);
 });
 

@@ -12,7 +12,7 @@ export {
   type ReconcilePlan,
   type SourceRange,
 } from "./reconcile-plan.ts";
-export { aheadDeletionStatements } from "./reconcile-redshift.ts";
+export { aheadDeletionStatements, redshiftDeletedStatements } from "./reconcile-redshift.ts";
 export {
   lackRangesOf,
   noLack,

@@ -15,6 +15,8 @@ export interface Answers {
   /** Of the internal rows, those that a deletion follows: the external side has removed them. */
   readonly deleted: readonly RangeSum[];
   readonly external: readonly RangeSum[];
+  /** Of the external rows, those that a deletion follows: they are still to be removed. */
+  readonly retracted: readonly RangeSum[];
 }
 
 /** A range on which the sides disagree; offsets are the source's, inclusive. */
@@ -54,13 +56,8 @@ interface Sum {
 
 /** Compares what both sides answered to a plan's statements. */
 export function compareSides(selection: Selection, answers: Answers): Comparison {
-  const negative = answers.deleted.map((sum) => ({
-    ...sum,
-    rows: -sum.rows,
-    checksum: -sum.checksum,
-  }));
-  const left = sumsOf([...answers.internal, ...negative]);
-  const right = sumsOf(answers.external);
+  const left = sumsOf([...answers.internal, ...answers.deleted.map(negative)]);
+  const right = sumsOf([...answers.external, ...answers.retracted.map(negative)]);
   const partitions = new Map(selection.partitions.map((each) => [each.partition, each]));
   const differences: RangeDifference[] = [];
   for (const key of new Set([...left.keys(), ...right.keys()])) {
@@ -74,8 +71,12 @@ export function compareSides(selection: Selection, answers: Answers): Comparison
   return {
     differences,
     internal: rowsOf(answers.internal, answers.deleted),
-    external: rowsOf(answers.external, []),
+    external: rowsOf(answers.external, answers.retracted),
   };
+}
+
+function negative(sum: RangeSum): RangeSum {
+  return { ...sum, rows: -sum.rows, checksum: -sum.checksum };
 }
 
 const none: Sum = { rows: 0n, checksum: 0n };
@@ -111,10 +112,11 @@ function rowsOf(
 function countsOf(own: readonly RangeSum[], deleted: readonly RangeSum[] = []): SideRows {
   const count = (is: (range: bigint) => boolean, of = own) =>
     of.reduce((sum, { range, rows }) => (is(range) ? sum + rows : sum), 0n);
-  const landed = count((range) => range >= 0n || range === placeless.strange);
+  const isLanded = (range: bigint) => range >= 0n || range === placeless.strange;
+  const landed = count(isLanded);
   return {
     landed,
-    compared: landed - count(() => true, deleted),
+    compared: landed - count(isLanded, deleted),
     pending: count((range) => range === placeless.pending),
     unplaced: count((range) => range === placeless.unplaced),
     younger: count((range) => range === placeless.younger),

@@ -47,8 +47,11 @@ GROUP BY p, r`,
  * The posts among those rows that a deletion follows: Redshift has removed them, Hive keeps them
  * as history. Their counts and checksums are to be taken off Hive's.
  *
- * A deletion follows a post when it stands behind it in the same partition, or in another one with
- * no earlier time. Those count that both sides hold, and those that Redshift holds already.
+ * A deletion has the id of its post, or `account:` and the id of an author whose posts all go, so
+ * that a post is looked for by either. It follows the post when it stands behind it in the same
+ * partition of the same topic, or elsewhere with no earlier time: offsets of two partitions, or of
+ * two lives of a topic, have no order. What was landed before the log has no topic id and goes by
+ * time. Those deletions count that both sides hold, and those that Redshift holds already.
  */
 export function hiveDeletedStatement(
   selection: Selection,
@@ -58,24 +61,31 @@ export function hiveDeletedStatement(
   const bounds = boundsOf(selection.partitions);
   const topic = `${q("kafka_topic")} = '${sourceTopic}'`;
   const further = ahead.length === 0 ? "" : ` UNION ALL ${listOf(ahead)}`;
+  const keys = `ARRAY(MD5(${q("id")}), MD5(CONCAT('${ACCOUNT}', ${q("author_id")})))`;
   return `SELECT p, r, COUNT(*), CAST(SUM(h) AS STRING) FROM (
 SELECT DISTINCT t.${q("kafka_partition")} AS p, t.${q("kafka_offset")} AS o, ${rangeOf("t", selection.rangeSize)} AS r, t.h
-FROM (SELECT ${q("kafka_partition")}, ${q("kafka_offset")}, ${timeOf("hive")} AS ts, MD5(${q("id")}) AS id_md5, ${digestOf("hive", q("kafka_offset"), hiveRowText())} AS h
-  FROM ${hive} t WHERE ${topic} AND ${q("op")} <> 'delete'${since(selection)}) t
+FROM (SELECT ${q("kafka_partition")}, ${q("kafka_offset")}, ${q("kafka_topic_id")} AS tid, ts, h, k AS id_md5 FROM (
+  SELECT ${q("kafka_partition")}, ${q("kafka_offset")}, ${q("kafka_topic_id")}, ${timeOf("hive")} AS ts, ${keys} AS ks, ${digestOf("hive", q("kafka_offset"), hiveRowText())} AS h
+  FROM ${hive} t WHERE ${topic} AND ${q("op")} <> 'delete'${since(selection)}) keyed LATERAL VIEW EXPLODE(ks) exploded AS k) t
 JOIN ${bounds} ON t.${q("kafka_partition")} = bounds.bp
-JOIN (SELECT MD5(${q("id")}) AS id_md5, ${q("kafka_partition")} AS dp, ${q("kafka_offset")} AS o, ${timeOf("hive")} AS ts
+JOIN (SELECT MD5(${q("id")}) AS id_md5, ${q("kafka_partition")} AS dp, ${q("kafka_offset")} AS o, ${timeOf("hive")} AS ts, ${q("kafka_topic_id")} AS tid
   FROM ${hive} deleting JOIN ${bounds} ON deleting.${q("kafka_partition")} = bounds.bp
   WHERE ${topic} AND ${q("op")} = 'delete' AND ${q("kafka_offset")} < bounds.e${further}) d ON t.id_md5 = d.id_md5
 WHERE t.${q("kafka_offset")} >= bounds.b AND t.${q("kafka_offset")} < bounds.e
-  AND (t.${q("kafka_partition")} = d.dp AND t.${q("kafka_offset")} < d.o OR t.${q("kafka_partition")} <> d.dp AND t.ts <= d.ts)) gone
+  AND CASE WHEN t.${q("kafka_partition")} = d.dp AND (t.tid = d.tid OR d.tid = '${PRESENT}' AND t.tid IS NOT NULL) THEN t.${q("kafka_offset")} < d.o ELSE t.ts <= d.ts END) gone
 GROUP BY p, r`;
 }
+
+/** The id of a deletion of all that an author has posted begins so (libs/tweet). */
+const ACCOUNT = "account:";
+/** Topic id of a deletion that is ahead: that of the topic as it is, whichever that may be. */
+const PRESENT = "*";
 
 /** A table of deletions as the statement's own, in the same columns, split from one string. */
 function listOf(ahead: readonly AheadDeletion[]): string {
   const text = ahead.map((each) => [each.idMd5, each.partition, each.timestamp].join("/"));
   const part = (index: number, type: string) => `CAST(SPLIT(d, '/')[${index}] AS ${type})`;
-  return `SELECT ${part(0, "STRING")}, ${part(1, "INT")}, ${offsetMax}, ${part(2, "TIMESTAMP")}
+  return `SELECT ${part(0, "STRING")}, ${part(1, "INT")}, ${offsetMax}, ${part(2, "TIMESTAMP")}, '${PRESENT}'
 FROM (SELECT EXPLODE(SPLIT('${text.join(",")}', ',')) AS d) listed`;
 }
 

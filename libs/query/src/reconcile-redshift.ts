@@ -38,6 +38,11 @@ export function redshiftStatements(selection: Selection): string[] {
     rowsOf(selection, redshift, postText("redshift")),
     rowsOf(selection, redshiftDeletions, deletionText("redshift")),
   ].join("\nUNION ALL ");
+  return sumStatements(selection, from);
+}
+
+/** Sums rows of (p, o, t): partition, target offset and text. */
+function sumStatements(selection: Selection, from: string): string[] {
   const statementOf = (
     source: string,
   ) => `SELECT "p", "r", COUNT(*), CAST(SUM(CAST("h" AS DECIMAL(38,0))) AS VARCHAR(40)) FROM (
@@ -51,6 +56,33 @@ GROUP BY "p", "r"`;
     statementOf,
   );
 }
+
+/**
+ * The posts among those rows that a deletion follows which is loaded: those that are older than a
+ * week go with the loader's daily sweep. Their counts and checksums are to be taken off Redshift's.
+ */
+export function redshiftDeletedStatements(selection: Selection): string[] {
+  const { redshift, redshiftDeletions, targetTopic } = selection.tables;
+  const d = (name: string) => q(`deleting_${name}`);
+  const deletions = `(SELECT ${q("id")} AS ${d("id")}, ${q("kafka_topic_id")} AS ${d("topic")}, ${q("kafka_partition")} AS ${d("partition")}, ${q("kafka_offset")} AS ${d("offset")}, ${timeOf("redshift")} AS ${d("time")}
+FROM ${redshiftDeletions} WHERE ${q("kafka_topic")} = '${targetTopic}') AS "deleting"`;
+  const follows = `CASE WHEN ${q("kafka_topic_id")} = ${d("topic")} AND ${q("kafka_partition")} = ${d("partition")} THEN ${q("kafka_offset")} < ${d("offset")} ELSE ${timeOf("redshift")} <= ${d("time")} END`;
+  const matches = [
+    `${q("id")} = ${d("id")}`,
+    `${q("author_id")} = SUBSTRING(${d("id")}, ${ACCOUNT.length + 1}) AND ${d("id")} LIKE '${ACCOUNT}%'`,
+  ];
+  const from = matches.map((match) =>
+    rowsOf(
+      selection,
+      `${redshift} JOIN ${deletions} ON ${match} AND ${follows}`,
+      postText("redshift"),
+    ),
+  );
+  return sumStatements(selection, from.join("\nUNION "));
+}
+
+/** The id of a deletion of all that an author has posted begins so (libs/tweet). */
+const ACCOUNT = "account:";
 
 /** Where a deletion follows every compared row of its partition. */
 const BEYOND = [placeless.pending, placeless.unplaced, placeless.younger];

@@ -257,18 +257,21 @@ test("equal sides compare equal, and any single change is found in its range", (
     row(25n, 25n, 9n),
     row(placeless.unplaced, 2n, 8n),
   ];
-  const same = compareSides(plan, { internal, deleted, external });
+  const same = compareSides(plan, { internal, deleted, external, retracted: [] });
   assert.deepEqual(same.differences, []);
   const [left, right] = [same.internal.get(0), same.external.get(0)];
   assert.deepEqual([left?.landed, left?.compared, left?.pending], [42n, 40n, 4n]);
   assert.deepEqual([right?.landed, right?.compared, right?.unplaced], [40n, 40n, 2n]);
-  const differences = (other: readonly RangeSum[], gone = deleted) =>
-    compareSides(plan, { internal, deleted: gone, external: other }).differences.map(
+  const differences = (other: readonly RangeSum[], gone = deleted, retracted: RangeSum[] = []) =>
+    compareSides(plan, { internal, deleted: gone, external: other, retracted }).differences.map(
       ({ first, last, externalRows }) => [first, last, externalRows],
     );
   assert.deepEqual(differences([...external.slice(0, 2), row(25n, 25n, 10n)]), [[25n, 49n, 25n]]);
   assert.deepEqual(differences(external.slice(2)), [[0n, 24n, 0n]]);
   assert.deepEqual(differences(external, []), [[0n, 24n, 15n]]);
+  // What is still to be removed on the external side.
+  const more = [...external, row(0n, 1n, 6n)];
+  assert.deepEqual(differences(more, deleted, [row(0n, 1n, 6n)]), []);
   const strange = row(placeless.strange, 1n, 5n);
   assert.deepEqual(differences([...external, strange]), [[-1n, -1n, 1n]]);
 });
