@@ -26,7 +26,6 @@ export type { Emit, HybridgeEvent, Measurement } from "./events.ts";
 export { failpoint } from "./failpoint.ts";
 export { Notifier } from "./notifier.ts";
 export { exitCode, runProgram } from "./program.ts";
-export { BoundedQueue } from "./queue.ts";
 export { RateMeter } from "./rate.ts";
 export { Secret } from "./secret.ts";
 export { Semaphore } from "./semaphore.ts";

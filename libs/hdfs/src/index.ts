@@ -6,7 +6,6 @@ export {
   HdfsUnavailableError,
   HdfsVerificationError,
 } from "./errors.ts";
-export { hdfsLandingStore, sweepStaging } from "./hdfs-store.ts";
 export { hdfsTableStore } from "./table-store.ts";
 export { openWebHdfs, type FileStatus, type WebHdfs, type WebHdfsOptions } from "./webhdfs.ts";
 export { hdfsSettings, webHdfsOptions } from "./settings.ts";

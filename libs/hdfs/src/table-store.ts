@@ -11,7 +11,7 @@ import {
   isAlreadyThere,
   isNotFound,
 } from "./errors.ts";
-import { verify } from "./hdfs-store.ts";
+import { verify } from "./verify.ts";
 import type { Content, WebHdfs } from "./webhdfs.ts";
 
 /** Where a small file is written before it gets its name; the sweep knows the folder. */

@@ -40,9 +40,6 @@ export interface WebHdfs extends AsyncDisposable {
   /** A folder with all that is in it. @returns false when nothing was there */
   removeFolder(path: string, signal: AbortSignal): Promise<boolean>;
   setPermission(path: string, octal: string, signal: AbortSignal): Promise<void>;
-  setAttribute(path: string, name: string, value: string, signal: AbortSignal): Promise<void>;
-  /** undefined when the file has no such attribute. @param name with its namespace, `user.sha256` */
-  attribute(path: string, name: string, signal: AbortSignal): Promise<string | undefined>;
   checksum(path: string, signal: AbortSignal): Promise<FileChecksum>;
   /** One page of names in a folder, after a name, in the order of their bytes. */
   list(
@@ -147,22 +144,6 @@ function attributeOperations({ call, callForJson }: Calls) {
     },
     async setPermission(path, octal, signal) {
       await call("PUT", "SETPERMISSION", path, signal, { permission: octal });
-    },
-    async setAttribute(path, name, value, signal) {
-      const quoted = `"${value}"`;
-      const parameters = { "xattr.name": name, "xattr.value": quoted, flag: "CREATE" };
-      await call("PUT", "SETXATTR", path, signal, parameters);
-    },
-    async attribute(path, name, signal) {
-      const { XAttrs: found } = await callForJson("GET", "GETXATTRS", path, signal, {
-        encoding: "text",
-      });
-      if (!Array.isArray(found))
-        throw new HdfsProtocolError(`GETXATTRS ${path}: no list came back`);
-      const value = (found as { name?: unknown; value?: unknown }[]).find(
-        (attribute) => attribute.name === name,
-      )?.value;
-      return typeof value === "string" ? value.replace(/^"|"$/g, "") : undefined;
     },
   } satisfies Partial<WebHdfs>;
 }

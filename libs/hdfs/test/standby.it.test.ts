@@ -4,10 +4,10 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { encodedFile } from "@hybridge/landing/testing";
+import { localFile } from "@hybridge/landing/testing";
 import { openCertificateAuthority, startHdfs, type Hdfs } from "@hybridge/local";
 import {
-  hdfsLandingStore,
+  hdfsTableStore,
   HdfsUnavailableError,
   openWebHdfs,
   type WebHdfs,
@@ -18,7 +18,6 @@ const signal = AbortSignal.timeout(600_000);
 const directory = mkdtempSync(join(tmpdir(), "hybridge-hdfs-standby-"));
 const authority = openCertificateAuthority(join(directory, "ca"));
 const certificate = authority.issue("server");
-const cut = { topic: "t", partition: 0, first: 0n, last: 9n, decidedAtMs: 1, schema: "t1" };
 let hdfs: Hdfs;
 let client: WebHdfs;
 
@@ -43,11 +42,13 @@ function clientOf(options: Partial<WebHdfsOptions>): WebHdfs {
   });
 }
 
-/** Publishes a file and reads it back. */
+/** Uploads a file and reads it back. */
 async function publishes(through: WebHdfs, folder: string): Promise<void> {
-  const file = await encodedFile(cut, directory, "2026-11-23T09", `for ${folder}\n`);
-  const { location } = await hdfsLandingStore(through, folder).publish(file, signal);
-  assert.equal((await through.read(location, signal)).toString(), `for ${folder}\n`);
+  const store = hdfsTableStore(through, folder);
+  await store.upload("file", await localFile(directory, `for ${folder}
+`), signal);
+  assert.equal(String(await store.read("file", signal)), `for ${folder}
+`);
 }
 
 test("a standby in front is passed over", async () => {

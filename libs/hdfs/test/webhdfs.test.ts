@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 import { test } from "node:test";
 import { inspect } from "node:util";
 import { HybridgeError, type HybridgeEvent } from "@hybridge/core";
-import { hdfsLandingStore, openWebHdfs, type WebHdfs } from "../src/index.ts";
+import { hdfsTableStore, openWebHdfs, type WebHdfs } from "../src/index.ts";
 import {
   fakeNameNode,
   locationOn,
@@ -207,7 +207,6 @@ test("an abort ends a request with the signal's reason", async () => {
 
 test("a file that HDFS shortened or altered is not published", async () => {
   const status = { type: "FILE", permission: "644", blockSize: 1_048_576, modificationTime: 0 };
-  const cut = { topic: "t", partition: 0, first: 0n, last: 1n, decidedAtMs: 0, schema: "1" };
   for (const wrong of ["length", "content"]) {
     await against(
       (op) => {
@@ -222,8 +221,8 @@ test("a file that HDFS shortened or altered is not published", async () => {
         return undefined;
       },
       async (hdfs, node) => {
-        const store = hdfsLandingStore(hdfs, "/root");
-        await assert.rejects(store.writeCut(cut, signal), hasCode("HDFS_VERIFICATION"));
+        const created = hdfsTableStore(hdfs, "/root").create("f", Buffer.from("x".repeat(15)), signal);
+        await assert.rejects(created, hasCode("HDFS_VERIFICATION"));
         assert.ok(node.requests.some((request) => request.startsWith("DELETE")));
       },
     );

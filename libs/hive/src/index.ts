@@ -11,7 +11,6 @@ export type {
   HiveValueType,
 } from "./api.ts";
 export { readFormerEnds } from "./former-ends.ts";
-export { hiveCatalog, readVisibleEnds, type HiveCatalogOptions } from "./catalog.ts";
 export {
   HiveLoginError,
   HiveProtocolError,

@@ -1,36 +1,27 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { UnavailableError } from "@hybridge/core";
-import { hdfsLandingStore, hdfsTableStore, openWebHdfs } from "@hybridge/hdfs";
-import type {
-  CatalogPosition,
-  Cut,
-  Following,
-  LandingRecord,
-  LedgerEntry,
-  TableStore,
-} from "@hybridge/landing";
+import { hdfsTableStore, openWebHdfs } from "@hybridge/hdfs";
+import type { FlushRecord, TableStore } from "@hybridge/landing";
+import { localFile } from "@hybridge/landing/testing";
 import { startHdfs, startHive, type Hdfs, type Hive as LocalHive } from "@hybridge/local";
-import { parquetEncoder } from "@hybridge/parquet";
 import { rewriteParquet } from "@hybridge/parquet/testing";
-import { columns as postColumns, headerNames, postAt } from "@hybridge/tweet";
+import { headerNames, postAt } from "@hybridge/tweet";
 import {
   executeHive,
-  hiveCatalog,
   hiveFollower,
-  HiveSchemaError,
   openHive,
   type Hive,
   type HiveBatch,
-  type StoredCatalogPosition,
 } from "../src/index.ts";
 import { runText } from "../src/run-text.ts";
 import { readWithHiveDriver } from "./hive-driver.ts";
+import { commitOf, landRecords, storedPosition } from "./landed.ts";
 
 const EPOCH = Date.UTC(2026, 10, 23, 9, 59, 58);
 const ROWS = 20_000;
@@ -38,7 +29,6 @@ const ROOT = "/hybridge";
 // The owner of the local HDFS.
 const user = userInfo().username;
 const signal = AbortSignal.timeout(600_000);
-const partition = { topic: "hybrid", partition: 3 };
 
 let directory: string;
 let hdfs: Hdfs;
@@ -64,7 +54,7 @@ function addressOf({ addresses }: LocalHive): { host: string; port: number; user
   return { host, port: Number(port), user };
 }
 
-const records: LandingRecord[] = Array.from({ length: ROWS }, (_, index) => ({
+const records: FlushRecord[] = Array.from({ length: ROWS }, (_, index) => ({
   offset: BigInt(index),
   timestampMs: EPOCH + index,
   key: Buffer.from(String(index)),
@@ -72,24 +62,10 @@ const records: LandingRecord[] = Array.from({ length: ROWS }, (_, index) => ({
   headers: [[headerNames.source, Buffer.from("replay")]],
 }));
 
-/** Lands the posts in HDFS as the warehouse does. */
-async function land(): Promise<LedgerEntry> {
-  await using webHdfs = openWebHdfs({ url: hdfs.addresses.webhdfs, user });
-  const store = hdfsLandingStore(webHdfs, ROOT);
-  await using encoder = await parquetEncoder({
-    stagingDirectory: join(directory, "staging"),
-    compression: "zstd",
-  });
-  const range = { first: 0n, last: BigInt(ROWS - 1) };
-  const cut: Cut = { ...partition, ...range, decidedAtMs: EPOCH, schema: encoder.schema };
-  await using segment = await encoder.encode(cut, records, signal);
-  const files = [];
-  for (const file of segment.files) files.push(await store.publish(file, signal));
-  assert.ok(files.length >= 2, "the posts were meant to lie in more than one hour");
-  return { cut, files, rows: ROWS, deadLetters: 0 };
-}
-
-const catalogOf = (client: Hive) => hiveCatalog({ hive: client, location: `${ROOT}/tweets` });
+const location = `${ROOT}/tweets`;
+const stored = storedPosition();
+/** As a process has it that has just started. */
+const followerOf = (store: TableStore) => hiveFollower({ hive, store, stored, location });
 
 test("every type of Hive comes exact, and as another client reads it", async () => {
   const values = `cast(9007199254740993 as bigint) big, cast(-128 as tinyint) tiny,
@@ -125,12 +101,14 @@ test("every type of Hive comes exact, and as another client reads it", async () 
 });
 
 test("landed posts become rows, exact to the byte, and the position survives", async () => {
-  const entry = await land();
-  const catalog = catalogOf(hive);
-  await catalog.prepare(signal);
-  assert.equal(await catalog.position(partition, signal), undefined);
-  await catalog.register([entry], signal);
-  await catalog.register([entry], signal);
+  const files = await landRecords(hdfs, directory, location, records, signal);
+  assert.ok(files.length >= 2, "the posts were meant to lie in more than one hour");
+  await using webHdfs = openWebHdfs({ url: hdfs.addresses.webhdfs, user });
+  const follower = followerOf(hdfsTableStore(webHdfs, location));
+  await follower.prepare(signal);
+  assert.equal(await follower.position(signal), undefined);
+  await follower.follow(commitOf(1, files), signal);
+  await follower.follow(commitOf(1, files), signal);
 
   const [counted] = await runText(
     hive,
@@ -157,58 +135,16 @@ test("landed posts become rows, exact to the byte, and the position survives", a
   }
   assert.equal(seen.size, ROWS);
 
-  const restarted = catalogOf(hive);
+  const restarted = followerOf(hdfsTableStore(webHdfs, location));
   await restarted.prepare(signal);
-  assert.equal(await restarted.position(partition, signal), BigInt(ROWS));
-});
-
-test("dropping the table deletes no file; a new start registers everything again", async () => {
-  const entry = await land();
-  const catalog = catalogOf(hive);
-  await catalog.prepare(signal);
-  await runText(hive, "DROP TABLE hybridge.tweets", signal);
-  await assert.rejects(catalog.register([entry], signal), HiveSchemaError);
-  const again = catalogOf(hive);
-  await again.prepare(signal);
-  assert.equal(await again.position(partition, signal), undefined);
-  await again.register([entry], signal);
-  const [row] = await runText(hive, "SELECT count(raw) FROM hybridge.tweets", signal);
-  assert.deepEqual(row, [String(ROWS)]);
-});
-
-test("a table of an earlier version gets the new columns, and old files are read with them", async () => {
-  await runText(hive, "CREATE DATABASE IF NOT EXISTS earlier", signal);
-  await runText(
-    hive,
-    `CREATE EXTERNAL TABLE earlier.tweets (kafka_offset bigint, raw string)
-     PARTITIONED BY (dt string, hr string) STORED AS PARQUET LOCATION '${ROOT}/tweets'`,
-    signal,
-  );
-  const options = { hive, database: "earlier", location: `${ROOT}/tweets` };
-  await hiveCatalog(options).prepare(signal);
-  await hiveCatalog(options).register([await land()], signal);
-  const [row] = await runText(
-    hive,
-    "SELECT raw_md5 FROM earlier.tweets WHERE kafka_offset = 5",
-    signal,
-  );
-  const expected = createHash("md5")
-    .update(records[5]?.value ?? "")
-    .digest("hex");
-  assert.deepEqual(row, [expected]);
-  const description = await runText(hive, "DESCRIBE earlier.tweets", signal);
-  assert.ok(description.length > postColumns.length);
+  assert.deepEqual(await restarted.position(signal), { log: "log", number: 1 });
 });
 
 test("commits become rows; a table made anew shows all; late files of an old hour show new columns", async () => {
   await using webHdfs = openWebHdfs({ url: hdfs.addresses.webhdfs, user });
   const location = `${ROOT}/followed`;
   const store = hdfsTableStore(webHdfs, location);
-  let position: CatalogPosition | undefined;
-  const stored: StoredCatalogPosition = {
-    read: () => Promise.resolve(position),
-    write: (next) => Promise.resolve(void (position = next)),
-  };
+  const stored = storedPosition();
   const follower = hiveFollower({ hive, store, stored, database: "followed", location });
   // An hour of an earlier version: table, partition and file know two columns alone.
   await runText(hive, "CREATE DATABASE followed", signal);
@@ -218,24 +154,14 @@ test("commits become rows; a table made anew shows all; late files of an old hou
      PARTITIONED BY (dt string, hr string) STORED AS PARQUET LOCATION '${location}'`,
     signal,
   );
-  await using encoder = await parquetEncoder({
-    stagingDirectory: join(directory, "followed"),
-    compression: "zstd",
-  });
-  const cut: Cut = {
-    ...partition,
-    first: 0n,
-    last: 9n,
-    decidedAtMs: EPOCH,
-    schema: encoder.schema,
-  };
-  await using segment = await encoder.encode(cut, records.slice(0, 10), signal);
-  const [file] = segment.files;
+  const [file] = await landRecords(hdfs, directory, `${ROOT}/whole`, records.slice(0, 10), signal);
   assert.ok(file);
-  const { dt, hr } = file;
+  const whole = join(directory, "whole.parquet");
+  await writeFile(whole, await webHdfs.read(`${ROOT}/whole/${file.path}`, signal));
+  const [, dt = "", hr = ""] = /^dt=(.*)\/hr=(.*)\//.exec(file.path) ?? [];
   const hour = `dt=${dt}/hr=${hr}`;
   const early = join(directory, "early.parquet");
-  await rewriteParquet(file.localPath, early, ["kafka_offset", "raw"]);
+  await rewriteParquet(whole, early, ["kafka_offset", "raw"]);
   await uploadTo(store, `${hour}/early.parquet`, early);
   const added = `ADD PARTITION (dt='${dt}', hr='${hr}') LOCATION '${location}/${hour}'`;
   await runText(hive, `ALTER TABLE followed.tweets ${added}`, signal);
@@ -243,9 +169,10 @@ test("commits become rows; a table made anew shows all; late files of an old hou
 
   // A late file comes into that hour; its columns lie in another order.
   const late = join(directory, "late.parquet");
-  await rewriteParquet(file.localPath, late, ["raw", "* EXCLUDE (raw)"]);
+  await rewriteParquet(whole, late, ["raw", "* EXCLUDE (raw)"]);
   await uploadTo(store, `${hour}/late.parquet`, late);
-  await follower.follow(commitOf(1, `${hour}/late.parquet`), signal);
+  const brought = (path: string) => [{ ...file, path }];
+  await follower.follow(commitOf(1, brought(`${hour}/late.parquet`)), signal);
   const [seen] = await runText(
     hive,
     "SELECT count(*), count(raw_md5), count(CASE WHEN md5(raw) = raw_md5 THEN 1 END) FROM followed.tweets",
@@ -257,8 +184,8 @@ test("commits become rows; a table made anew shows all; late files of an old hou
   assert.ok(await webHdfs.status(`${location}/${hour}/late.parquet`, signal));
   const other = "dt=2026-11-24/hr=03";
   await uploadTo(store, `${other}/late.parquet`, late);
-  await follower.follow(commitOf(2, `${other}/late.parquet`), signal);
-  assert.deepEqual(position, { log: "log", number: 2 });
+  await follower.follow(commitOf(2, brought(`${other}/late.parquet`)), signal);
+  assert.deepEqual(stored.now, { log: "log", number: 2 });
   const [all] = await runText(hive, "SELECT count(*) FROM followed.tweets", signal);
   assert.deepEqual(all, [String(3 * file.rows)]);
   const properties = await runText(hive, "SHOW TBLPROPERTIES followed.tweets", signal);
@@ -266,19 +193,8 @@ test("commits become rows; a table made anew shows all; late files of an old hou
   assert.deepEqual([kept.get("EXTERNAL"), kept.get("external.table.purge")], ["TRUE", "false"]);
 });
 
-/** A commit that brings a file, as it is followed. */
-function commitOf(number: number, path: string): Following {
-  const file = { path, rows: 1, bytes: 1, sha256: "" };
-  const actions = [{ do: "add", columns: "c", files: [file] } as const];
-  const commit = { log: "log", id: "", base: number - 1, at: 0, writer: "", actions };
-  const from = { log: "log", number: number - 1 };
-  return { from, to: number, columns: () => [], commits: [{ number, commit }] };
-}
-
-async function uploadTo(store: TableStore, path: string, localPath: string): Promise<void> {
-  const content = await readFile(localPath);
-  const sha256 = createHash("sha256").update(content).digest("hex");
-  await store.upload(path, { localPath, bytes: content.length, sha256 }, signal);
+async function uploadTo(store: TableStore, path: string, from: string): Promise<void> {
+  await store.upload(path, await localFile(directory, await readFile(from)), signal);
 }
 
 test("abort stops the statement in the engine", async (context) => {
@@ -304,7 +220,6 @@ test("abort stops the statement in the engine", async (context) => {
 });
 
 test("a killed HiveServer2 is an UnavailableError; after its restart all goes on", async () => {
-  await catalogOf(hive).prepare(signal);
   const work = runText(
     hive,
     "SELECT count(*) FROM hybridge.tweets a CROSS JOIN hybridge.tweets b WHERE a.raw > b.raw",
@@ -317,7 +232,6 @@ test("a killed HiveServer2 is an UnavailableError; after its restart all goes on
   await assert.rejects(runText(hive, "SELECT 1", signal), UnavailableError);
   await server.restart(signal);
   assert.deepEqual(await runText(hive, "SELECT 1", signal), [["1"]]);
-  assert.equal(await catalogOf(hive).position(partition, signal), BigInt(ROWS));
 });
 
 /** Threads of HiveServer2 that run tasks of a query: Tez names them so, and Linux keeps 15 characters. */

@@ -6,8 +6,7 @@ import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { readConfig, retryOf } from "@hybridge/core";
-import { hdfsLandingStore, openWebHdfs } from "@hybridge/hdfs";
-import type { Cut } from "@hybridge/landing";
+import { hdfsTableStore, openWebHdfs } from "@hybridge/hdfs";
 import {
   openCertificateAuthority,
   startHdfs,
@@ -15,10 +14,10 @@ import {
   type Hdfs,
   type Hive as LocalHive,
 } from "@hybridge/local";
-import { parquetEncoder } from "@hybridge/parquet";
 import { postAt } from "@hybridge/tweet";
-import { hiveCatalog, HiveLoginError, hiveOptions, hiveSettings, openHive } from "../src/index.ts";
+import { hiveFollower, HiveLoginError, hiveOptions, hiveSettings, openHive } from "../src/index.ts";
 import { runText } from "../src/run-text.ts";
+import { commitOf, landRecords, storedPosition } from "./landed.ts";
 
 const EPOCH = Date.UTC(2026, 2, 29, 0, 30, 0, 123);
 const ROWS = 100;
@@ -129,11 +128,7 @@ test("without TLS, or with the wrong way of logging in, the settings to check ar
 });
 
 test("times are right whatever the zone of the server: over TLS, and over HTTP", async () => {
-  const options = settings("binary");
-  await using hive = openHive(options);
   await land();
-  const catalog = hiveCatalog({ hive, location: "/hybridge/tweets" });
-  await catalog.prepare(signal);
   const before = Date.now();
   const sql = `SELECT from_unixtime(0), unix_timestamp('1970-01-02 00:00:00'), current_timestamp(),
     cast(timestamp '2026-03-29 02:30:00' as timestamp with local time zone)`;
@@ -160,18 +155,8 @@ const expectedTimes = [
   ["2026-03-29 00:30:00.123", "2026-03-29 00:30:00.222", String(ROWS), "2026-03-29", "00"],
 ];
 
-/** Lands posts in HDFS as the warehouse does. */
+/** Lands posts in HDFS and shows them, as the warehouse does. */
 async function land(): Promise<void> {
-  await using webHdfs = openWebHdfs({ url: hdfs.addresses.webhdfs, user: userInfo().username });
-  const store = hdfsLandingStore(webHdfs, "/hybridge");
-  await using encoder = await parquetEncoder({
-    stagingDirectory: join(directory, "staging"),
-    compression: "zstd",
-  });
-  const cut: Cut = {
-    ...{ topic: "hybrid", partition: 0, first: 0n, last: BigInt(ROWS - 1) },
-    ...{ decidedAtMs: EPOCH, schema: encoder.schema },
-  };
   const records = Array.from({ length: ROWS }, (_, index) => ({
     offset: BigInt(index),
     timestampMs: EPOCH + index,
@@ -179,12 +164,14 @@ async function land(): Promise<void> {
     value: Buffer.from(postAt(7, index, EPOCH).json),
     headers: [],
   }));
-  await using segment = await encoder.encode(cut, records, signal);
-  const files = [];
-  for (const file of segment.files) files.push(await store.publish(file, signal));
-  const catalog = hiveCatalog({ hive: openHive(settings("binary")), location: "/hybridge/tweets" });
-  await catalog.prepare(signal);
-  await catalog.register([{ cut, files, rows: ROWS, deadLetters: 0 }], signal);
+  const location = "/hybridge/tweets";
+  const files = await landRecords(hdfs, directory, location, records, signal);
+  await using webHdfs = openWebHdfs({ url: hdfs.addresses.webhdfs, user: userInfo().username });
+  await using hive = openHive(settings("binary"));
+  const store = hdfsTableStore(webHdfs, location);
+  const follower = hiveFollower({ hive, store, location, stored: storedPosition() });
+  await follower.prepare(signal);
+  await follower.follow(commitOf(1, files), signal);
 }
 
 test("NOSASL: a server without log-ins, with the same tables", async () => {

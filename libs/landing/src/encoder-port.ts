@@ -1,4 +1,3 @@
-import type { DeadLetter, LandingRecord, TopicPartition } from "./ports.ts";
 import type { LocalFile } from "./store-port.ts";
 
 /** Columns of landed files, in their order. `id` goes into the log's `add`; another list has another id. */
@@ -8,12 +7,23 @@ export interface ColumnList {
 }
 
 /** A partition of one incarnation of a topic. Another topic id is another partition. */
-export interface EncodedPartition extends TopicPartition {
+export interface EncodedPartition {
+  readonly topic: string;
   readonly topicId: string;
+  readonly partition: number;
 }
 
-/** A record as it is flushed: what a consumer sees, and what it takes to rebuild it in Kafka. */
-export interface FlushRecord extends LandingRecord {
+/**
+ * A record as it is flushed: what a consumer sees, and what it takes to rebuild it in Kafka. Buffers
+ * may be views of a larger one: copy what is kept.
+ */
+export interface FlushRecord {
+  readonly offset: bigint;
+  /** Milliseconds since 1970, as a consumer sees it. */
+  readonly timestampMs: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: readonly (readonly [name: string, value: Buffer | null])[];
   /** Who set the timestamp, where the reader knows (KIP-32). */
   readonly timestampType?: "create" | "append";
 }
@@ -43,10 +53,14 @@ export interface EncodedAdvance extends EncodedPartition {
   readonly md5Sum: bigint;
 }
 
-/** A dead letter of a flush, with all of its record. */
-export interface FlushDeadLetter extends DeadLetter {
-  readonly topicId: string;
+/** A record that cannot be a row, with what it takes to find and replay it. */
+export interface FlushDeadLetter extends EncodedPartition {
+  readonly offset: bigint;
   readonly timestampMs: number;
+  readonly reason: string;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: readonly (readonly [name: string, value: Buffer | null])[];
 }
 
 export interface EncodeRequest {

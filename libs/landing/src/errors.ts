@@ -1,33 +1,9 @@
 import { HybridgeError } from "@hybridge/core";
 import type { FileReference } from "./log/protocol.ts";
 
-/** Another owner of the partition was faster: the conditional write found other content. */
-export class FencedError extends HybridgeError {
-  readonly code = "LANDING_FENCED";
-  readonly retry = "never";
-}
-
 /** The ledger in the store holds something that this version cannot have written. */
 export class LedgerCorruptError extends HybridgeError {
   readonly code = "LANDING_LEDGER_CORRUPT";
-  readonly retry = "never";
-}
-
-/** A cut was decided under a row schema that this encoder does not write. */
-export class SegmentSchemaError extends HybridgeError {
-  readonly code = "LANDING_SEGMENT_SCHEMA";
-  readonly retry = "never";
-}
-
-/** The source no longer gives the records that the ledger says come next. */
-export class SourceGapError extends HybridgeError {
-  readonly code = "LANDING_SOURCE_GAP";
-  readonly retry = "never";
-}
-
-/** Every partition has stopped for a reason of its own; nothing is left to do. */
-export class AllPartitionsStoppedError extends HybridgeError {
-  readonly code = "LANDING_STOPPED";
   readonly retry = "never";
 }
 

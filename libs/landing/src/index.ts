@@ -1,4 +1,3 @@
-export { landingStoreOver } from "./blob-landing-store.ts";
 export type { CatalogPosition, Following, FollowingCatalog } from "./catalog-port.ts";
 export type {
   ColumnList,
@@ -13,13 +12,7 @@ export type {
   FlushFile,
   FlushRecord,
 } from "./encoder-port.ts";
-export { startLanding, type Landing, type LandingOptions } from "./engine.ts";
-export {
-  CatalogMovedError,
-  CatalogRefusedError,
-  FencedError,
-  SegmentSchemaError,
-} from "./errors.ts";
+export { CatalogMovedError, CatalogRefusedError } from "./errors.ts";
 export { LandingEngine } from "./engine/engine.ts";
 export { adviceOn } from "./engine/health.ts";
 export type { EngineOptions } from "./engine/options.ts";
@@ -38,28 +31,8 @@ export { createFollower, type Follower, type FollowerStatus } from "./log/follow
 export { createPace, type Pace } from "./log/pace.ts";
 export type { TopicKey } from "./log/protocol.ts";
 export { sweepStaging } from "./log/sweep.ts";
-export { segmentFileName, TABLE_FOLDER } from "./ledger.ts";
-export { segmentLimits, segmentSettings, type SegmentLimits } from "./limits.ts";
-export type {
-  BlobStore,
-  Catalog,
-  Cut,
-  DeadLetter,
-  EncodedFile,
-  EncodedSegment,
-  LandedFile,
-  LandingRecord,
-  LandingStore,
-  LedgerEntry,
-  LedgerState,
-  OpenSource,
-  SegmentEncoder,
-  SourceBatch,
-  TopicPartition,
-} from "./ports.ts";
 export { visibleEnds } from "./publish/visible-ends.ts";
 export type { LandingSource } from "./source-port.ts";
-export type { LandingStatus, PartitionLandingStatus } from "./status.ts";
 export type { Action, FileReference, LogFile, NumberedCommit } from "./log/protocol.ts";
 export type { Draft, LocalFile, Page, TableStore } from "./store-port.ts";
 export { TABLE_NAME } from "./table.ts";

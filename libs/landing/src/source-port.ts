@@ -41,10 +41,3 @@ export interface LandingSource extends AsyncIterable<SourceBatch | SourceFailure
   /** Nothing of the partition is delivered after the call. */
   remove(partition: number): void;
 }
-
-/** What a topic is: as @hybridge/kafka/groups tells it. */
-export interface LandedTopic {
-  /** 32 hex digits; undefined for brokers that have no ids. */
-  readonly topicId: string | undefined;
-  readonly partitions: number;
-}

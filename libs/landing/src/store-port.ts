@@ -59,6 +59,3 @@ export interface TableStore {
    */
   move(from: string, to: string, signal: AbortSignal): Promise<"moved" | "absent" | "exists">;
 }
-
-/** The name that this port had when it was written down; goes with the former engine. */
-export type LandingStore = TableStore;

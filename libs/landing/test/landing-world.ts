@@ -16,14 +16,14 @@ import {
   readTextFile,
   textDeadLetters,
   textFlushEncoder,
-  type MemoryLandingStore,
+  type MemoryTableStore,
 } from "../src/testing/index.ts";
 
 /** One process that lands. */
 export interface Process {
   readonly engine: LandingEngine;
   readonly log: LandingLog;
-  readonly store: MemoryLandingStore;
+  readonly store: MemoryTableStore;
   readonly events: readonly HybridgeEvent[];
 }
 

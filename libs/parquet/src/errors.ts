@@ -21,8 +21,6 @@ export function parquetError(attempted: string, error: unknown): StagingFullErro
       cause: error,
     });
   }
-  const advice = /out of memory/i.test(text)
-    ? " Was the segment cut under a larger HYBRIDGE_SEGMENT_BYTES_MAX? Memory follows that setting."
-    : "";
+  const advice = /out of memory/i.test(text) ? " Raise HYBRIDGE_MEMORY_BYTES_MAX." : "";
   return new ParquetError(`${attempted}: ${text}${advice}`, { cause: error });
 }

@@ -12,7 +12,6 @@ export type {
   TransactionOptions,
   TransactionResult,
 } from "./api.ts";
-export { redshiftCatalog, type RedshiftCatalogOptions } from "./catalog.ts";
 export { checkRedshift, type CheckOptions, type CheckResult } from "./check/check.ts";
 export {
   RedshiftAbortedError,

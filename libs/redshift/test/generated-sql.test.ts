@@ -1,111 +1,38 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { LedgerEntry } from "@hybridge/landing";
 import { countTweetsSql, prepareSql } from "@hybridge/query";
 import fc from "fast-check";
 import * as scratch from "../src/check/scratch.ts";
-import * as createSql from "../src/create-sql.ts";
-import * as loadSql from "../src/load-sql.ts";
 import { setTimeoutSql } from "../src/time-limit.ts";
 import { redshiftTables } from "../src/names.ts";
 import { lintRedshiftBatch, lintRedshiftSql } from "../src/testing/index.ts";
-import { iamRole, tableNames, topic } from "./hostile-names.ts";
-
-const offset = fc.bigInt({ min: 0n, max: 2n ** 62n });
-
-const entry: fc.Arbitrary<LedgerEntry> = fc
-  .record({
-    topic,
-    partition: fc.nat({ max: 2_147_483_647 }),
-    first: offset,
-    count: fc.nat(),
-    decidedAtMs: fc.integer({ min: 0, max: 4_000_000_000_000 }),
-  })
-  .map(({ topic, partition, first, count, decidedAtMs }) => ({
-    cut: { topic, partition, first, last: first + BigInt(count), decidedAtMs, schema: "v1" },
-    files: [],
-    rows: count,
-    deadLetters: count,
-  }));
-const entries = fc.oneof(
-  fc.array(entry, { minLength: 1, maxLength: 20 }),
-  entry.map((one) =>
-    Array.from({ length: 5_000 }, (_, index) => ({
-      ...one,
-      cut: { ...one.cut, partition: index },
-    })),
-  ),
-);
-const manifest = fc.constantFrom(undefined, `s3://b/${"k".repeat(1_000)}.manifest`);
+import { tableNames } from "./hostile-names.ts";
 
 /** Everything that makes SQL, by its name, with the statements that it makes of hostile input. */
 const generators: Record<string, fc.Arbitrary<readonly string[]>> = {
-  wantedObjects: tableNames.map((of) => createSql.wantedObjects(of).map(({ sql }) => sql)),
-  selectObjects: tableNames.map((of) => [createSql.selectObjects(of)]),
-  describePosts: tableNames.map((of) => [createSql.describePosts(of)]),
-  describeDeletions: tableNames.map((of) => [createSql.describeDeletions(of)]),
-  addDeletionTimestamp: tableNames.map((of) => [createSql.addDeletionTimestamp(of)]),
   dropStatements: fc.tuple(tableNames, fc.boolean()).map((args) => scratch.dropStatements(...args)),
   countsSql: tableNames.map((of) => [scratch.countsSql(of)]),
   checksumsSql: tableNames.map((of) => [scratch.checksumsSql(of)]),
   endlessSql: tableNames.map((of) => [scratch.endlessSql(of)]),
-  selectPosition: tableNames.map((of) => [loadSql.selectPosition(of)]),
-  selectPositions: tableNames.map((of) => [loadSql.selectPositions(of)]),
-  loadSegments: fc
-    .tuple(tableNames, entries, manifest, iamRole, fc.option(offset, { nil: undefined }))
-    .map(([of, all, file, role, lastOffset]) => {
-      const [load = []] = loadSql.splitLoads(all);
-      const expected = load.map(({ cut }) => ({ ...cut, lastOffset }));
-      return loadSql.loadSegments(of, load, expected, file, role);
-    }),
 };
 
-/** Exports of the modules of SQL that make none by themselves. */
-const others = new Set([
-  "KEY",
-  "SEGMENT_COLUMNS",
-  "DELETION_COLUMNS",
-  "segmentColumns",
-  "missingColumns",
-  "list",
-  "splitLoads",
-  "isUnexpectedEnd",
-  "distinctEntries",
-  "dropScratch",
-  "schemaExists",
-  "readTexts",
-]);
+/** Exports of the module that make no SQL by themselves. */
+const others = new Set(["dropScratch", "schemaExists", "readTexts"]);
 
-test("every maker of SQL in this library is among those that are linted", () => {
-  for (const made of Object.keys({ ...createSql, ...loadSql, ...scratch })) {
+test("every maker of SQL of the check is among those that are linted", () => {
+  for (const made of Object.keys(scratch)) {
     assert.ok(made in generators || others.has(made), `${made} is not linted`);
   }
 });
 
 for (const [made, statements] of Object.entries(generators)) {
-  test(`${made} makes what Redshift takes, of any names and any number of segments`, () => {
+  test(`${made} makes what Redshift takes, of any names`, () => {
     fc.assert(
       fc.property(statements, (sqls) => assert.deepEqual(lintRedshiftBatch(sqls), [])),
       { numRuns: 60 },
     );
   });
 }
-
-test("a load is below 100 kB with all its statements, and loses no segment to the split", () => {
-  const of = { schema: '"'.repeat(127), table: '"'.repeat(117) };
-  fc.assert(
-    fc.property(entries, (all) => {
-      const loads = loadSql.splitLoads(all);
-      assert.deepEqual(loads.flat(), all);
-      for (const load of loads) {
-        const expected = load.map(({ cut }) => ({ ...cut, lastOffset: 2n ** 62n }));
-        const sqls = loadSql.loadSegments(of, load, expected, "s3://b/m", "default");
-        assert.ok(Buffer.byteLength(sqls.join("")) <= 100_000);
-      }
-    }),
-    { numRuns: 20 },
-  );
-});
 
 test("the time limit of a statement is a number that Redshift takes", () => {
   for (const ms of [0, 0.1, 5_000, Number.MAX_SAFE_INTEGER]) {

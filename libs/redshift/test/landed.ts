@@ -1,23 +1,14 @@
 import { join } from "node:path";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import type {
-  BlobStore,
-  Cut,
-  FlushEncoder,
-  LandingRecord,
-  LandingStore,
-  LedgerEntry,
-  TableStore,
-} from "@hybridge/landing";
+import type { FlushEncoder, FlushRecord, TableStore } from "@hybridge/landing";
 import { startRedshift, startS3, type Redshift as LocalRedshift, type S3 } from "@hybridge/local";
-import { flushEncoder, parquetEncoder, type ParquetEncoder } from "@hybridge/parquet";
-import { openS3, s3Blobs, s3LandingStore, s3TableStore } from "@hybridge/s3";
+import { flushEncoder } from "@hybridge/parquet";
+import { openS3, s3TableStore } from "@hybridge/s3";
 import { postAt } from "@hybridge/tweet";
 import {
   checkRedshift,
   openRedshift,
-  redshiftCatalog,
   type CheckResult,
   type Redshift,
   type RedshiftParameters,
@@ -42,26 +33,15 @@ export type Content = (
   readonly atS?: number;
 };
 
-/** S3Mock, the local Redshift endpoint, and what lands segments in them. */
+/** S3Mock, the local Redshift endpoint, and what lands files in them. */
 export interface Warehouse extends AsyncDisposable {
   readonly s3: S3;
   readonly endpoint: LocalRedshift;
-  readonly blobs: BlobStore;
-  readonly store: LandingStore;
   readonly encoder: FlushEncoder;
   /** The folder of a table in S3. */
   readonly table: TableStore;
   readonly directory: string;
   readonly redshift: Redshift;
-  /** What a started process has. */
-  catalog(table?: string): ReturnType<typeof redshiftCatalog>;
-  /** Encodes and publishes records from an offset on; the segment is not registered. */
-  land(
-    topic: string,
-    partition: number,
-    first: bigint,
-    contents: readonly Content[],
-  ): Promise<LedgerEntry>;
   /** Runs the check that people run on a real warehouse. */
   check(
     schema: string | undefined,
@@ -80,9 +60,6 @@ export async function openWarehouse(): Promise<Warehouse> {
   const s3Endpoint = s3.addresses.endpoint;
   const endpoint = stack.use(await startRedshift({ dir: join(directory, "redshift"), s3Endpoint }));
   const client = stack.use(openS3({ endpoint: s3Endpoint, region, credentials }));
-  const folder = { bucket: "cloud", prefix: "landed" };
-  const blobs = s3Blobs(client, folder);
-  const store = s3LandingStore(client, folder);
   const redshift = stack.use(
     openRedshift({
       endpoint: endpoint.addresses.endpoint,
@@ -94,9 +71,6 @@ export async function openWarehouse(): Promise<Warehouse> {
     }),
   );
   const encoder = stack.use(
-    await parquetEncoder({ stagingDirectory: join(directory, "staging"), compression: "snappy" }),
-  );
-  const flushing = stack.use(
     await flushEncoder({
       stagingDirectory: join(directory, "flushes"),
       compression: "snappy",
@@ -108,19 +82,15 @@ export async function openWarehouse(): Promise<Warehouse> {
   return {
     s3,
     endpoint,
-    blobs,
-    store,
-    encoder: flushing,
+    encoder,
     directory,
     redshift,
-    catalog: (table) => redshiftCatalog({ redshift, blobs, ...(table ? { table } : {}) }),
-    land: (...segment) => land(store, encoder, ...segment),
     table,
     check: (schema, report, store = table) =>
       checkRedshift({
         redshift,
         store,
-        encoder: flushing,
+        encoder,
         signal,
         report,
         ...(schema === undefined ? {} : { schema }),
@@ -130,25 +100,7 @@ export async function openWarehouse(): Promise<Warehouse> {
   };
 }
 
-async function land(
-  store: LandingStore,
-  encoder: ParquetEncoder,
-  topic: string,
-  partition: number,
-  first: bigint,
-  contents: readonly Content[],
-): Promise<LedgerEntry> {
-  const last = first + BigInt(contents.length) - 1n;
-  const cut: Cut = { topic, partition, first, last, decidedAtMs: EPOCH_MS, schema: encoder.schema };
-  const records = contents.map((content, index) => recordOf(first + BigInt(index), content));
-  await using segment = await encoder.encode(cut, records, signal);
-  const files = [];
-  for (const file of segment.files) files.push(await store.publish(file, signal));
-  const rows = files.reduce((sum, file) => sum + file.rows, 0);
-  return { cut, files, rows, deadLetters: segment.deadLetters.length };
-}
-
-export function recordOf(offset: bigint, content: Content): LandingRecord {
+export function recordOf(offset: bigint, content: Content): FlushRecord {
   const timestampMs = EPOCH_MS + (content.atS === undefined ? Number(offset) : content.atS * 1000);
   const { key, value, schema, isDeletion } = said(content, new Date(timestampMs).toISOString());
   const headers: [string, Buffer][] = [["hybridge-schema", Buffer.from(schema)]];

@@ -1,5 +1,4 @@
 import { CreateBucketCommand, HeadBucketCommand } from "@aws-sdk/client-s3";
-import type { LandingStore } from "@hybridge/landing";
 import { failureOf, s3Error } from "./errors.ts";
 import type { S3 } from "./open-s3.ts";
 
@@ -20,17 +19,4 @@ export async function ensureBucket(s3: S3, bucket: string, signal: AbortSignal):
     if (failureOf(error).name === "BucketAlreadyOwnedByYou") return;
     throw s3Error(`create s3://${bucket}`, s3.address, error);
   }
-}
-
-/** The store, which sees to its bucket when its ledger is first read: landing begins with that. */
-export function withBucket(s3: S3, bucket: string, store: LandingStore): LandingStore {
-  let ensured = false;
-  return {
-    ...store,
-    async readLedger(partition, signal) {
-      if (!ensured) await ensureBucket(s3, bucket, signal);
-      ensured = true;
-      return store.readLedger(partition, signal);
-    },
-  };
 }

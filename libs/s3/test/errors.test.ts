@@ -3,7 +3,7 @@ import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { retryOf } from "@hybridge/core";
-import { openS3, s3Blobs } from "../src/index.ts";
+import { openS3, s3TableStore } from "../src/index.ts";
 
 const signal = new AbortController().signal;
 
@@ -15,7 +15,7 @@ async function answering(listener: RequestListener) {
   const credentials = { accessKeyId: "test", secretAccessKey: "test" };
   const s3 = openS3({ endpoint: `http://127.0.0.1:${port}`, region: "us-east-1", credentials });
   return {
-    blobs: s3Blobs(s3, { bucket: "b", prefix: "p" }),
+    store: s3TableStore(s3, { bucket: "b", prefix: "p" }),
     async [Symbol.asyncDispose]() {
       await s3[Symbol.asyncDispose]();
       server.closeAllConnections();
@@ -44,8 +44,8 @@ const cases = [
 
 for (const [status, name, code, advice] of cases) {
   test(`${status} ${name} is ${code}`, async () => {
-    await using store = await answering(failing(status, name));
-    await assert.rejects(store.blobs.create("f", Buffer.from("x"), signal), (error) => {
+    await using opened = await answering(failing(status, name));
+    await assert.rejects(opened.store.create("f", Buffer.from("x"), signal), (error) => {
       assert.equal((error as { code?: string }).code, code);
       assert.equal(retryOf(error), advice);
       assert.match(String(error), /write s3:\/\/b\/p\/f: .*says the store/);
@@ -56,7 +56,7 @@ for (const [status, name, code, advice] of cases) {
 
 test("a write whose first answer was lost finds its own object", async () => {
   const stored = new Set<string>();
-  await using store = await answering((request, response) => {
+  await using opened = await answering((request, response) => {
     request.resume().once("end", () => {
       const lost = !stored.has(request.url ?? "");
       assert.equal(request.headers["if-none-match"], "*");
@@ -66,14 +66,25 @@ test("a write whose first answer was lost finds its own object", async () => {
       } else failing(412, "PreconditionFailed")(request, response);
     });
   });
-  assert.equal(await store.blobs.create("f", Buffer.from("x"), signal), "exists");
+  assert.equal(await opened.store.create("f", Buffer.from("x"), signal), "exists");
 });
 
 test("an abort ends a request that is not answered, with the caller's reason", async () => {
-  await using store = await answering(() => undefined);
+  await using opened = await answering(() => undefined);
   const reason = new Error("enough");
   const controller = new AbortController();
-  const reading = store.blobs.read("f", controller.signal);
+  const reading = opened.store.read("f", controller.signal);
   setTimeout(() => controller.abort(reason), 20);
   await assert.rejects(reading, reason);
+});
+
+test("a store that is away is named, and trying again helps", async () => {
+  const credentials = { accessKeyId: "test", secretAccessKey: "test" };
+  await using s3 = openS3({ endpoint: "http://127.0.0.1:9", region: "us-east-1", credentials });
+  const store = s3TableStore(s3, { bucket: "landing", prefix: "" });
+  await assert.rejects(store.create("a", Buffer.from("a"), signal), (error) => {
+    assert.equal(retryOf(error), "backoff");
+    assert.match(String(error), /s3:\/\/landing\/a: http:\/\/127\.0\.0\.1:9: no answer/);
+    return true;
+  });
 });

@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { ConfigError, readConfig } from "@hybridge/core";
-import { openS3, s3Blobs, s3Folder, s3Settings } from "../src/index.ts";
+import { openS3, s3Folder, s3Settings, s3TableStore } from "../src/index.ts";
 
 const signal = new AbortController().signal;
 const folderOf = (env: Record<string, string>) => s3Folder(readConfig(s3Settings, env));
@@ -38,8 +38,10 @@ test("every object is written with the encryption that is set", async () => {
     credentials,
   });
   const encryption = { sse: "aws:kms", kmsKeyId: "alias/posts" } as const;
-  await s3Blobs(s3, { bucket: "b", prefix: "p", encryption }).create("x", Buffer.from("1"), signal);
-  await s3Blobs(s3, { bucket: "b", prefix: "p" }).create("x", Buffer.from("1"), signal);
+  const folder = { bucket: "b", prefix: "p" };
+  const body = Buffer.from("1");
+  await s3TableStore(s3, { ...folder, encryption }).create("x", body, signal);
+  await s3TableStore(s3, folder).create("x", body, signal);
   server.close();
   assert.deepEqual(seen, ["aws:kms", "alias/posts", undefined, undefined]);
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -9,9 +9,9 @@ import {
   HeadObjectCommand,
   ListMultipartUploadsCommand,
 } from "@aws-sdk/client-s3";
-import { tableStoreConformance } from "@hybridge/landing/testing";
+import { localFile, tableStoreConformance } from "@hybridge/landing/testing";
 import { startS3 } from "@hybridge/local";
-import { openS3, s3TableStore } from "../src/index.ts";
+import { openS3, S3BucketError, s3TableStore } from "../src/index.ts";
 
 const signal = new AbortController().signal;
 const bucket = "landing";
@@ -54,10 +54,9 @@ test("a file of several parts goes up whole, and one that fails leaves no parts"
   const { client } = opened.s3;
   const store = s3TableStore(opened.s3, { bucket, prefix: "lake" });
   const content = randomBytes(70_000_000);
-  const sha256 = createHash("sha256").update(content).digest("hex");
-  const localPath = join(opened.directory, "large");
-  await writeFile(localPath, content);
-  await store.upload("dt=1/large", { localPath, bytes: content.length, sha256 }, signal);
+  const file = await localFile(opened.directory, content);
+  const { sha256 } = file;
+  await store.upload("dt=1/large", file, signal);
   const Key = "lake/dt=1/large";
   const head = await client.send(new HeadObjectCommand({ Bucket: bucket, Key }));
   assert.equal(head.Metadata?.["sha256"], sha256);
@@ -67,14 +66,37 @@ test("a file of several parts goes up whole, and one that fails leaves no parts"
   assert.equal(found.digest("hex"), sha256);
 
   const abort = new AbortController();
-  const upload = store.upload(
-    "dt=1/never",
-    { localPath, bytes: content.length, sha256 },
-    abort.signal,
-  );
+  const upload = store.upload("dt=1/never", file, abort.signal);
   setImmediate(() => abort.abort(new Error("enough")));
   await assert.rejects(upload, /enough/);
   assert.equal(await store.size("dt=1/never", signal), undefined);
   const left = await client.send(new ListMultipartUploadsCommand({ Bucket: bucket }));
   assert.deepEqual(left.Uploads ?? [], []);
+});
+
+test("what S3 itself refuses or pages", async () => {
+  await using opened = await openLocal();
+  const store = s3TableStore(opened.s3, { bucket, prefix: "" });
+  const damaged = { ...(await localFile(opened.directory, "what was sent")), sha256: "00".repeat(32) };
+  await assert.rejects(store.upload("damaged", damaged, signal));
+  assert.equal(await store.size("damaged", signal), undefined);
+
+  const nowhere = s3TableStore(opened.s3, { bucket: "nobody-made-this", prefix: "" });
+  await assert.rejects(nowhere.create("a", Buffer.from("a"), signal), S3BucketError);
+  await assert.rejects(nowhere.list("a", "", signal), S3BucketError);
+  await assert.rejects(nowhere.read("a", signal), S3BucketError);
+
+  // More than S3 gives in one answer.
+  const wanted = Array.from({ length: 1_005 }, (_, index) => String(index).padStart(4, "0"));
+  for (let from = 0; from < wanted.length; from += 15) {
+    const some = wanted.slice(from, from + 15);
+    await Promise.all(some.map((name) => store.create(`pages/${name}`, Buffer.from("x"), signal)));
+  }
+  const found: string[] = [];
+  for (;;) {
+    const { names, more } = await store.list("pages", found.at(-1) ?? "", signal);
+    found.push(...names);
+    if (!more) break;
+  }
+  assert.deepEqual(found, wanted);
 });

@@ -92,15 +92,6 @@ const HIVE = {
   binary: "binary",
 };
 
-const DUCKDB = {
-  text: "VARCHAR",
-  integer: "INTEGER",
-  long: "BIGINT",
-  timestamp: "TIMESTAMP",
-  boolean: "BOOLEAN",
-  binary: "BLOB",
-};
-
 const REDSHIFT = {
   integer: "INTEGER",
   long: "BIGINT",
@@ -125,11 +116,6 @@ export function redshiftColumns(options: { readonly raw: boolean }): string {
   return listOf(wanted, (each) => {
     return `"${each.name}" ${redshiftType(each)}${each.nullable ? "" : " NOT NULL"}`;
   });
-}
-
-/** DuckDB's type of every column, in order. */
-export function duckdbColumns(): Readonly<Record<string, string>> {
-  return Object.fromEntries(columns.map(({ name, kind }) => [name, DUCKDB[kind]]));
 }
 
 /** Names of the columns of the Redshift table, in order: all but those that only files have. */

@@ -1,6 +1,5 @@
 export {
   columns,
-  duckdbColumns,
   hiveColumns,
   redshiftColumnNames,
   redshiftColumns,

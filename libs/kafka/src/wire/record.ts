@@ -131,11 +131,6 @@ export function encodeRecords(records: readonly RecordToSend[], baseTimestampMs:
   return cursor.bytes;
 }
 
-/** Bytes that a record takes in a batch, about; for cutting batches before they are encoded. */
-export function recordSize(record: RecordToSend): number {
-  return bodySize(record, 0, record.timestampMs) + 10;
-}
-
 function bodySize(record: RecordToSend, index: number, baseTimestampMs: number): number {
   let size = 1 + varlongSize(record.timestampMs - baseTimestampMs) + varintSize(index);
   size += bytesSize(record.key) + bytesSize(record.value) + varintSize(record.headers.length);

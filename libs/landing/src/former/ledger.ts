@@ -1,5 +1,5 @@
 import { LedgerCorruptError } from "../errors.ts";
-import type { LandingStore } from "../store-port.ts";
+import type { TableStore } from "../store-port.ts";
 
 /** The ledger of version 0 of one partition: `_ledger/<topic>/<partition>/` beside the table's folder. */
 export interface FormerPartition {
@@ -67,7 +67,7 @@ export function decodeEntry(name: string, bytes: Buffer, path: string): FormerEn
 
 /** The last name in a folder; undefined when there is none. */
 export async function lastName(
-  store: Pick<LandingStore, "list">,
+  store: Pick<TableStore, "list">,
   folder: string,
   signal: AbortSignal,
 ): Promise<string | undefined> {

@@ -1,5 +1,5 @@
 import type { Emit } from "@hybridge/core";
-import type { LandingStore } from "../store-port.ts";
+import type { TableStore } from "../store-port.ts";
 import type { FormerPartition } from "./ledger.ts";
 
 /** Folders that are looked into at once. */
@@ -10,7 +10,7 @@ const LOOKS_MAX = 16;
  * are read again. Only where files are moved into place (HDFS); in S3 what no load names is nothing.
  */
 export async function quarantineUndone(
-  table: LandingStore,
+  table: TableStore,
   { topic, partition }: FormerPartition,
   { first, last }: { readonly first: bigint; readonly last: bigint },
   emit: Emit,
@@ -29,7 +29,7 @@ export async function quarantineUndone(
 }
 
 async function setAside(
-  table: LandingStore,
+  table: TableStore,
   folder: string,
   prefix: string,
   emit: Emit,
@@ -45,7 +45,7 @@ async function setAside(
 }
 
 async function* namesOf(
-  table: LandingStore,
+  table: TableStore,
   folder: string,
   prefix: string,
   signal: AbortSignal,

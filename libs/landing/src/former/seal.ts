@@ -1,6 +1,6 @@
 import { InvariantError } from "@hybridge/core";
 import { LedgerCorruptError, LedgerTakenError } from "../errors.ts";
-import type { LandingStore } from "../store-port.ts";
+import type { TableStore } from "../store-port.ts";
 import {
   BEGIN,
   decodeEntry,
@@ -30,7 +30,7 @@ const TRIES_MAX = 10_000;
  * @throws LedgerTakenError when another log has taken it
  */
 export async function sealLedger(
-  store: LandingStore,
+  store: TableStore,
   id: FormerPartition,
   log: string,
   signal: AbortSignal,
@@ -50,7 +50,7 @@ export async function sealLedger(
 
 /** How a ledger was sealed; undefined while it is not. */
 export async function findSeal(
-  store: LandingStore,
+  store: TableStore,
   id: FormerPartition,
   log: string,
   signal: AbortSignal,
@@ -75,7 +75,7 @@ function nextLink(entry: Exclude<FormerEntry, { kind: "taken" }>): string {
 }
 
 async function sealedAt(
-  store: LandingStore,
+  store: TableStore,
   folder: string,
   name: string,
   { at, log: owner }: Extract<FormerEntry, { kind: "taken" }>,
@@ -98,7 +98,7 @@ async function sealedAt(
 
 /** @throws LedgerCorruptError when the name is not there or cannot be read */
 export async function readEntry(
-  store: LandingStore,
+  store: TableStore,
   folder: string,
   name: string,
   signal: AbortSignal,
@@ -111,7 +111,7 @@ export async function readEntry(
 
 /** Where the ledger begins: the first offset that the former version read. */
 export async function readBegin(
-  store: LandingStore,
+  store: TableStore,
   id: FormerPartition,
   signal: AbortSignal,
 ): Promise<bigint> {

@@ -2,7 +2,7 @@ import type { Emit } from "@hybridge/core";
 import type { LandedRange, LogFile, TopicKey } from "../log/protocol.ts";
 import type { CommitContent } from "../log/commit-content.ts";
 import type { LandingLog } from "../log/landing-log.ts";
-import type { LandingStore } from "../store-port.ts";
+import type { TableStore } from "../store-port.ts";
 import {
   ledgerFolder,
   padded,
@@ -16,9 +16,9 @@ import { findSeal, readBegin, readEntry, sealLedger } from "./seal.ts";
 export interface TakeOverOptions {
   readonly log: LandingLog;
   /** The folder that the table's folder lies in: `_ledger` is in it. */
-  readonly parent: LandingStore;
+  readonly parent: TableStore;
   /** The folder of the table. */
-  readonly table: LandingStore;
+  readonly table: TableStore;
   /** Up to where the former catalog shows a partition (exclusive); undefined when it shows nothing. */
   readonly visibleEnd: (id: FormerPartition, signal: AbortSignal) => Promise<bigint | undefined>;
   readonly emit: Emit;
@@ -184,7 +184,7 @@ async function commit(log: LandingLog, content: CommitContent, signal: AbortSign
 
 /** The finished segments of a ledger from an offset on, in order. */
 async function* segmentsOf(
-  store: LandingStore,
+  store: TableStore,
   id: FormerPartition,
   from: bigint,
   signal: AbortSignal,

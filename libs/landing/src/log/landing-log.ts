@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { systemClock, type Clock, type Emit } from "@hybridge/core";
-import type { LandingStore } from "../store-port.ts";
+import type { TableStore } from "../store-port.ts";
 import type { CommitContent } from "./commit-content.ts";
 import type { PartitionRange } from "./coverage.ts";
 import type { LogState } from "./log-state.ts";
@@ -8,7 +8,7 @@ import type { Commit, NumberedCommit } from "./protocol.ts";
 import { openStoredLog } from "./stored-log.ts";
 
 export interface LandingLogOptions {
-  readonly store: LandingStore;
+  readonly store: TableStore;
   /** Name of the table, written into commit 0. */
   readonly table: string;
   /** For people: `warehouse-internal/0.1.0 host 4711`. */

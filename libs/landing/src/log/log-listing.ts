@@ -1,4 +1,4 @@
-import type { LandingStore } from "../store-port.ts";
+import type { TableStore } from "../store-port.ts";
 import { decodeCheckpoint } from "./checkpoint-codec.ts";
 import { LogCorruptError } from "./errors.ts";
 import type { LogFold } from "./fold.ts";
@@ -6,7 +6,7 @@ import { CHECKPOINTS_FOLDER, checkpointPath, digits, MARKS_FOLDER, numberOf } fr
 
 /** All names of a folder behind `after`, page by page. */
 export async function* namesIn(
-  store: LandingStore,
+  store: TableStore,
   folder: string,
   after: string,
   signal: AbortSignal,
@@ -21,7 +21,7 @@ export async function* namesIn(
 
 /** The numbers in the names of a folder, ascending. */
 export async function numbersIn(
-  store: LandingStore,
+  store: TableStore,
   folder: string,
   signal: AbortSignal,
 ): Promise<number[]> {
@@ -34,13 +34,13 @@ export async function numbersIn(
 }
 
 /** Everything below is read from archives; 0 when nothing is. */
-export async function newestMark(store: LandingStore, signal: AbortSignal): Promise<number> {
+export async function newestMark(store: TableStore, signal: AbortSignal): Promise<number> {
   return (await numbersIn(store, MARKS_FOLDER, signal)).at(-1) ?? 0;
 }
 
 /** True when a commit of this number would lie in the archive: what has its name now is nothing. */
 export async function isArchived(
-  store: LandingStore,
+  store: TableStore,
   number: number,
   signal: AbortSignal,
 ): Promise<boolean> {
@@ -54,7 +54,7 @@ export async function isArchived(
  * @throws LogCorruptError when all are, LogVersionError
  */
 export async function newestCheckpoint(
-  store: LandingStore,
+  store: TableStore,
   signal: AbortSignal,
   damaged: (error: LogCorruptError) => void,
 ): Promise<LogFold | undefined> {

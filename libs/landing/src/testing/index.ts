@@ -1,7 +1,6 @@
 export { tableStoreConformance, type TableStoreUnderTest } from "./conformance/store.ts";
-export { landingStoreConformance, type StoreUnderTest } from "./conformance.ts";
 export { landingLogConformance, type LogStoreUnderTest } from "./conformance/log-conformance.ts";
-export { faultyLandingStore, type FaultyLandingStore } from "./faulty-landing-store.ts";
+export { faultyTableStore, type FaultyTableStore } from "./faulty-table-store.ts";
 export { memoryFollowingCatalog, type MemoryFollowingCatalog } from "./memory-following-catalog.ts";
 export {
   MemoryFolderFullError,
@@ -10,19 +9,10 @@ export {
   type CallFault,
   type MemoryLanding,
   type MemoryLandingOptions,
-  type MemoryLandingStore,
-} from "./memory-landing-store.ts";
+  type MemoryTableStore,
+} from "./memory-table-store.ts";
 export { simulateLog, type SimulationOptions, type SimulationResult } from "./log-simulation.ts";
-export { memoryCatalog, type MemoryCatalog } from "./memory-catalog.ts";
-export { memorySource, type MemorySource } from "./memory-source.ts";
-export {
-  memoryBlobs,
-  memoryDisk,
-  memoryStore,
-  type Fault,
-  type MemoryDisk,
-} from "./memory-store.ts";
-export { encodedFile, textEncoder, textRecord } from "./text-encoder.ts";
+export { localFile } from "./local-file.ts";
 export { MemoryGroup, type MemoryMember } from "./memory-group.ts";
 export { memoryLandingSource, MemoryTopic } from "./memory-topic.ts";
 export { subFolder } from "./sub-folder.ts";

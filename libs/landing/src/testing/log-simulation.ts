@@ -10,8 +10,8 @@ import { sweepStaging } from "../log/sweep.ts";
 import {
   memoryLanding,
   type MemoryLanding,
-  type MemoryLandingStore,
-} from "./memory-landing-store.ts";
+  type MemoryTableStore,
+} from "./memory-table-store.ts";
 
 export interface SimulationOptions {
   readonly days: number;
@@ -131,7 +131,7 @@ class Simulation {
     this.#events.push({ at: this.#nowMs + delayMs, run });
   }
 
-  async #open(writer: string): Promise<{ log: LandingLog; store: MemoryLandingStore }> {
+  async #open(writer: string): Promise<{ log: LandingLog; store: MemoryTableStore }> {
     const store = this.#landing.open();
     const clock: Clock = Object.assign(
       { now: () => Math.floor(this.#nowMs), sleep: () => Promise.resolve() },
@@ -283,7 +283,7 @@ class SteppedFollower {
   #running: Promise<void> | undefined;
 
   constructor(
-    store: MemoryLandingStore,
+    store: MemoryTableStore,
     log: LandingLog,
     catalog: FollowingCatalog,
     intervalMs: number,

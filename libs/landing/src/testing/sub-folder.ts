@@ -1,7 +1,7 @@
-import type { LandingStore } from "../store-port.ts";
+import type { TableStore } from "../store-port.ts";
 
 /** A folder of a store as a store of its own. */
-export function subFolder(store: LandingStore, folder: string): LandingStore {
+export function subFolder(store: TableStore, folder: string): TableStore {
   const at = (path: string) => (path === "" ? folder : `${folder}/${path}`);
   return {
     scheme: store.scheme,

@@ -13,7 +13,7 @@ import {
   memoryLanding,
   ProcessDiedError,
   type CallFault,
-  type MemoryLandingStore,
+  type MemoryTableStore,
 } from "../../src/testing/index.ts";
 import type { CommitContent } from "../../src/log/commit-content.ts";
 import type { LandedRange, TopicKey } from "../../src/log/protocol.ts";
@@ -51,7 +51,7 @@ export interface Sleeper {
 }
 
 export interface Process {
-  readonly store: MemoryLandingStore;
+  readonly store: MemoryTableStore;
   readonly log: LandingLog;
 }
 
@@ -76,7 +76,7 @@ export class FaultWorld {
   #isOver = false;
   #nextCommit: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #slept = new Set<Sleeper>();
-  readonly #stopped = new Map<MemoryLandingStore, number>();
+  readonly #stopped = new Map<MemoryTableStore, number>();
 
   constructor(options: WorldOptions) {
     this.options = options;
@@ -247,7 +247,7 @@ export class FaultWorld {
     }
   }
 
-  #befall(store: MemoryLandingStore, name: string, call: string, path: string): CallFault {
+  #befall(store: MemoryTableStore, name: string, call: string, path: string): CallFault {
     if (this.#isOver) return "none";
     const { faults, deaths, stops, sleepCommits } = this.options;
     if (this.#fallsAsleep(store, name, call, path)) return "none";
@@ -268,7 +268,7 @@ export class FaultWorld {
     return (["before", "after", "late"] as const)[this.below(3)] ?? "none";
   }
 
-  #fallsAsleep(store: MemoryLandingStore, name: string, call: string, path: string): boolean {
+  #fallsAsleep(store: MemoryTableStore, name: string, call: string, path: string): boolean {
     const sleeper = this.options.sleepers?.find(
       (each) =>
         `worker ${each.worker}` === name && each.call === call && path.startsWith(each.path),
@@ -280,7 +280,7 @@ export class FaultWorld {
     return true;
   }
 
-  #stop(store: MemoryLandingStore, untilCommits: number): void {
+  #stop(store: MemoryTableStore, untilCommits: number): void {
     this.counts.stops += 1;
     this.#stopped.set(store, untilCommits);
     store.stop();

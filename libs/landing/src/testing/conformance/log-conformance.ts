@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import type { LandingStore } from "../../store-port.ts";
+import type { TableStore } from "../../store-port.ts";
 import { followingCases } from "./log-following.ts";
 import { growthCases } from "./log-growth.ts";
 import { readingCases } from "./log-reading.ts";
@@ -15,14 +15,14 @@ export interface LogStoreUnderTest extends AsyncDisposable {
    * An empty folder for a table; each call of what it gives is the store of another process over
    * the same folder.
    */
-  newTable(): Promise<() => LandingStore>;
+  newTable(): Promise<() => TableStore>;
 }
 
 /** Registers a case with a table of its own. */
 export type LogCase = (title: string, body: (table: LogTable) => Promise<void>) => void;
 
 /**
- * Registers with node:test what a log over any LandingStore must do: the rules of
+ * Registers with node:test what a log over any TableStore must do: the rules of
  * docs/landing-log.md. `open` is called once.
  */
 export function landingLogConformance(

@@ -3,8 +3,8 @@ import { inParallel } from "../../log/in-parallel.ts";
 import { openLandingLog } from "../../log/landing-log.ts";
 import { numberOf } from "../../log/paths.ts";
 import type { LandedRange } from "../../log/protocol.ts";
-import type { LandingStore } from "../../store-port.ts";
-import { memoryLanding } from "../memory-landing-store.ts";
+import type { TableStore } from "../../store-port.ts";
+import { memoryLanding } from "../memory-table-store.ts";
 import { namesOf, numberIn, range, signal, topic, type LogTable } from "./log-table.ts";
 
 const COMMITS = 2_105;
@@ -16,7 +16,7 @@ const COMMITS = 2_105;
  */
 export async function outpace(
   table: LogTable,
-  store: LandingStore,
+  store: TableStore,
   ranges: readonly LandedRange[],
 ): Promise<void> {
   const landing = memoryLanding();

@@ -14,8 +14,8 @@ import {
 import { commitPath } from "../../log/paths.ts";
 import type { Action, Commit, LandedRange, TopicKey } from "../../log/protocol.ts";
 import { pathsOf } from "../../log/staging.ts";
-import type { LandingStore, LocalFile } from "../../store-port.ts";
-import { faultyLandingStore, type FaultyLandingStore } from "../faulty-landing-store.ts";
+import type { TableStore, LocalFile } from "../../store-port.ts";
+import { faultyTableStore, type FaultyTableStore } from "../faulty-table-store.ts";
 
 export const signal: AbortSignal = new AbortController().signal;
 export const topic: TopicKey = {
@@ -45,7 +45,7 @@ export class MovableClock implements Clock {
 
 /** A process that lands into the table. */
 export interface Process {
-  readonly store: FaultyLandingStore;
+  readonly store: FaultyTableStore;
   readonly log: LandingLog;
 }
 
@@ -59,7 +59,7 @@ export interface Landed {
 export interface LogTable {
   readonly clock: MovableClock;
   /** What another process would have. */
-  openStore(): FaultyLandingStore;
+  openStore(): FaultyTableStore;
   start(): Promise<Process>;
   /** A file on local disk. */
   local(content: string): Promise<LocalFile>;
@@ -76,9 +76,9 @@ export interface LogTable {
   ): Promise<Commit>;
 }
 
-export function logTable(openStore: () => LandingStore, directory: string): LogTable {
+export function logTable(openStore: () => TableStore, directory: string): LogTable {
   const clock = new MovableClock();
-  const open = () => faultyLandingStore(openStore());
+  const open = () => faultyTableStore(openStore());
   const local = async (content: string): Promise<LocalFile> => {
     const localPath = join(directory, randomUUID());
     await writeFile(localPath, content);
@@ -166,12 +166,12 @@ export function firstPath(commit: Commit): string {
   return path;
 }
 
-export async function isThere(store: LandingStore, path: string): Promise<boolean> {
+export async function isThere(store: TableStore, path: string): Promise<boolean> {
   return (await store.size(path, signal)) !== undefined;
 }
 
 /** All names of a folder. */
-export async function namesOf(store: LandingStore, folder: string): Promise<string[]> {
+export async function namesOf(store: TableStore, folder: string): Promise<string[]> {
   const names: string[] = [];
   for (let more = true; more;) {
     const page = await store.list(folder, names.at(-1) ?? "", signal);

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import type { LocalFile, TableStore } from "../../store-port.ts";
+import { localFile } from "../local-file.ts";
 
 /** A store under test: an empty folder of it. `reopen` is what another process would have. */
 export interface TableStoreUnderTest extends AsyncDisposable {
@@ -51,11 +52,8 @@ class Tools {
   async text(path: string): Promise<string | undefined> {
     return (await this.store.read(path, signal))?.toString();
   }
-  async file(content: Buffer): Promise<LocalFile> {
-    const localPath = join(this.directory, randomBytes(6).toString("hex"));
-    await writeFile(localPath, content);
-    const sha256 = createHash("sha256").update(content).digest("hex");
-    return { localPath, bytes: content.length, sha256 };
+  file(content: Buffer): Promise<LocalFile> {
+    return localFile(this.directory, content);
   }
 }
 

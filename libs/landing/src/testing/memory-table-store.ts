@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { HybridgeError, UnavailableError } from "@hybridge/core";
-import type { Draft, LandingStore, LocalFile, Page } from "../store-port.ts";
+import type { Draft, TableStore, LocalFile, Page } from "../store-port.ts";
 import { memoryTree, type MemoryTree } from "./memory-tree.ts";
 
 /**
@@ -31,7 +31,7 @@ export interface CallCounts {
 }
 
 /** The store as one process has it. */
-export interface MemoryLandingStore extends LandingStore {
+export interface MemoryTableStore extends TableStore {
   readonly counts: CallCounts;
   /** Asked before each call. */
   fault: (call: StoreCall, path: string) => CallFault;
@@ -45,7 +45,7 @@ export interface MemoryLandingStore extends LandingStore {
 /** A disk, or a bucket, that outlives processes. */
 export interface MemoryLanding {
   readonly tree: MemoryTree;
-  open(): MemoryLandingStore;
+  open(): MemoryTableStore;
   /** Requests that timed out and are still on their way. */
   readonly late: number;
   /** One of them arrives; the oldest, or the one that `choose` picks. */
@@ -93,7 +93,7 @@ export function memoryLanding(options: MemoryLandingOptions = {}): MemoryLanding
   };
 }
 
-class MemoryProcessStore implements MemoryLandingStore {
+class MemoryProcessStore implements MemoryTableStore {
   readonly scheme = "memory";
   readonly moves: boolean;
   readonly counts: CallCounts = { calls: 0, bytesRead: 0, bytesWritten: 0 };

@@ -1,9 +1,9 @@
 import { UnavailableError } from "@hybridge/core";
-import type { Draft, LandingStore } from "../store-port.ts";
-import type { CallFault, StoreCall } from "./memory-landing-store.ts";
+import type { Draft, TableStore } from "../store-port.ts";
+import type { CallFault, StoreCall } from "./memory-table-store.ts";
 
 /** Any store, with faults in front of it. */
-export interface FaultyLandingStore extends LandingStore {
+export interface FaultyTableStore extends TableStore {
   /** Asked before each call. */
   fault: (call: StoreCall, path: string) => CallFault;
   /** Requests that timed out and are still on their way. */
@@ -12,7 +12,7 @@ export interface FaultyLandingStore extends LandingStore {
   deliver(): Promise<void>;
 }
 
-export function faultyLandingStore(store: LandingStore): FaultyLandingStore {
+export function faultyTableStore(store: TableStore): FaultyTableStore {
   const late: (() => Promise<unknown>)[] = [];
   async function call<T>(name: StoreCall, path: string, effect: () => Promise<T>): Promise<T> {
     const fault = faulty.fault(name, path);
@@ -25,7 +25,7 @@ export function faultyLandingStore(store: LandingStore): FaultyLandingStore {
     if (fault === "after") throw new UnavailableError(`${name} ${path}: the answer was lost`);
     return result;
   }
-  const faulty: FaultyLandingStore = {
+  const faulty: FaultyTableStore = {
     fault: () => "none",
     get late() {
       return late.length;
