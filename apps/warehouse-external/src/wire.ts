@@ -2,7 +2,9 @@ import type { Emit } from "@hybridge/core";
 import { clusterOptions } from "@hybridge/kafka";
 import { TABLE_NAME } from "@hybridge/landing";
 import { flushEncoder } from "@hybridge/parquet";
-import { openRedshift, redshiftFollower,
+import {
+  openRedshift,
+  redshiftFollower,
   redshiftNames,
   redshiftOptions,
   type RedshiftFollower,

@@ -27,9 +27,7 @@ async function open(): Promise<WarehouseUnderTest> {
   const kafka = stack.use(await startKafka({ dir: join(directory, "kafka") }));
   const s3 = stack.use(await startS3({ dir: join(directory, "s3") }));
   const s3Endpoint = s3.addresses.endpoint;
-  const redshift = stack.use(
-    await startRedshift({ dir: join(directory, "redshift"), s3Endpoint }),
-  );
+  const redshift = stack.use(await startRedshift({ dir: join(directory, "redshift"), s3Endpoint }));
   const { endpoint } = redshift.addresses;
   const warehouse = stack.use(
     openRedshift({ endpoint, region, workgroup: "test", database: "dev", credentials }),

@@ -20,10 +20,7 @@ export async function rowsInHive(address: string, signal: AbortSignal): Promise<
 }
 
 /** Hive may answer a bare count from statistics: they must know files that came after them. */
-async function countInHive(
-  engine: Hive,
-  signal: AbortSignal,
-): Promise<bigint | undefined> {
+async function countInHive(engine: Hive, signal: AbortSignal): Promise<bigint | undefined> {
   await using result = await engine.execute("SELECT count(*) FROM hybridge.tweets", { signal });
   let count: bigint | undefined;
   for await (const { columns } of result.batches) {

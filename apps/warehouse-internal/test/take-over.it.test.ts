@@ -78,11 +78,17 @@ test("the ledger of the former version is taken over while that still runs", asy
   assert.match(former.log(), /LANDING_FENCED|already holds something else/);
   await present.until(({ partitions }) => {
     const end = partitions.reduce((sum, one) => sum + Number(one.endOffset), 0);
-    return end >= count() && partitions.every((one) => one.lag === 0n && one.queryableOffset === one.landedOffset);
+    return (
+      end >= count() &&
+      partitions.every((one) => one.lag === 0n && one.queryableOffset === one.landedOffset)
+    );
   });
   present.kill("SIGTERM");
   assert.deepEqual(await present.ended, { code: 0, signal: null });
   const rows = written.rows.toSorted();
-  assert.deepEqual(await rowsInHdfs(client, "/hybridge-test", join(directory, "scratch"), signal), rows);
+  assert.deepEqual(
+    await rowsInHdfs(client, "/hybridge-test", join(directory, "scratch"), signal),
+    rows,
+  );
   assert.deepEqual(await rowsInHive(hive.addresses.address, signal), rows);
 });

@@ -45,10 +45,20 @@ function clientOf(options: Partial<WebHdfsOptions>): WebHdfs {
 /** Uploads a file and reads it back. */
 async function publishes(through: WebHdfs, folder: string): Promise<void> {
   const store = hdfsTableStore(through, folder);
-  await store.upload("file", await localFile(directory, `for ${folder}
-`), signal);
-  assert.equal(String(await store.read("file", signal)), `for ${folder}
-`);
+  await store.upload(
+    "file",
+    await localFile(
+      directory,
+      `for ${folder}
+`,
+    ),
+    signal,
+  );
+  assert.equal(
+    String(await store.read("file", signal)),
+    `for ${folder}
+`,
+  );
 }
 
 test("a standby in front is passed over", async () => {

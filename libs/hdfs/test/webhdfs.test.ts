@@ -221,7 +221,11 @@ test("a file that HDFS shortened or altered is not published", async () => {
         return undefined;
       },
       async (hdfs, node) => {
-        const created = hdfsTableStore(hdfs, "/root").create("f", Buffer.from("x".repeat(15)), signal);
+        const created = hdfsTableStore(hdfs, "/root").create(
+          "f",
+          Buffer.from("x".repeat(15)),
+          signal,
+        );
         await assert.rejects(created, hasCode("HDFS_VERIFICATION"));
         assert.ok(node.requests.some((request) => request.startsWith("DELETE")));
       },

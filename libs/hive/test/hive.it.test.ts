@@ -12,13 +12,7 @@ import { localFile } from "@hybridge/landing/testing";
 import { startHdfs, startHive, type Hdfs, type Hive as LocalHive } from "@hybridge/local";
 import { rewriteParquet } from "@hybridge/parquet/testing";
 import { headerNames, postAt } from "@hybridge/tweet";
-import {
-  executeHive,
-  hiveFollower,
-  openHive,
-  type Hive,
-  type HiveBatch,
-} from "../src/index.ts";
+import { executeHive, hiveFollower, openHive, type Hive, type HiveBatch } from "../src/index.ts";
 import { runText } from "../src/run-text.ts";
 import { readWithHiveDriver } from "./hive-driver.ts";
 import { commitOf, landRecords, storedPosition } from "./landed.ts";

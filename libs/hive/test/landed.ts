@@ -42,7 +42,9 @@ export function commitOf(number: number, files: readonly LogFile[]): Following {
 }
 
 /** A position that outlives a follower and nothing else. */
-export function storedPosition(): StoredCatalogPosition & { readonly now: CatalogPosition | undefined } {
+export function storedPosition(): StoredCatalogPosition & {
+  readonly now: CatalogPosition | undefined;
+} {
   let position: CatalogPosition | undefined;
   return {
     get now() {

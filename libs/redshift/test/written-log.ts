@@ -107,9 +107,16 @@ async function land(warehouse: Warehouse, segment: Segment) {
     await table.upload(path, local, signal);
     files.push({ path, rows, bytes: local.bytes, sha256: local.sha256 });
   }
-  const [{ rows = 0, deadLetters: dead = 0 } = {}] = encoded.partitions;
+  const [counts] = encoded.partitions;
   const to = first + BigInt(contents.length);
-  const range = { partition, from: first, to, rows, dead, md5Sum: 0n };
+  const range = {
+    partition,
+    from: first,
+    to,
+    rows: counts?.rows ?? 0,
+    dead: counts?.deadLetters ?? 0,
+    md5Sum: 0n,
+  };
   const actions: Action[] = [
     { do: "advance", cluster: "target", topic, topicId, ranges: [range] },
     { do: "add", columns: list, files },

@@ -77,7 +77,10 @@ test("a file of several parts goes up whole, and one that fails leaves no parts"
 test("what S3 itself refuses or pages", async () => {
   await using opened = await openLocal();
   const store = s3TableStore(opened.s3, { bucket, prefix: "" });
-  const damaged = { ...(await localFile(opened.directory, "what was sent")), sha256: "00".repeat(32) };
+  const damaged = {
+    ...(await localFile(opened.directory, "what was sent")),
+    sha256: "00".repeat(32),
+  };
   await assert.rejects(store.upload("damaged", damaged, signal));
   assert.equal(await store.size("damaged", signal), undefined);
 

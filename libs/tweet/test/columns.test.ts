@@ -1,12 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  columns,
-  hiveColumns,
-  redshiftColumnNames,
-  redshiftColumns,
-  rowOf,
-} from "../src/index.ts";
+import { columns, hiveColumns, redshiftColumnNames, redshiftColumns, rowOf } from "../src/index.ts";
 import { landing, recordOf } from "./records.ts";
 
 test("a row has exactly the columns of the table, in their order", () => {

@@ -87,6 +87,7 @@ export async function runLanding(
   });
   // The membership outlives the engine, whose last flush it has to cover.
   const group = new AbortController();
+  await using stack = new AsyncDisposableStack();
   const engine = openEngine(options, ready, topicKey(clusterId, topic, identity.topicId), {
     lead: (until) => leader.run(until),
     landed(offsets) {
@@ -94,9 +95,8 @@ export async function runLanding(
       void membership.commit(offsets.map((each) => ({ topic, ...each })));
     },
   });
-  await using _engine = engine;
-  const membership = join(options, engine, group.signal);
-  await using _membership = membership;
+  stack.use(engine);
+  const membership = stack.use(join(options, engine, group.signal));
   const watch = new AbortController();
   const watching = watchTopics({
     ...{ cluster, emit, topics: [topic], signal: AbortSignal.any([signal, watch.signal]) },

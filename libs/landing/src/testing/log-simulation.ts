@@ -7,11 +7,7 @@ import { openLandingLog, type LandingLog, type PreparedCommit } from "../log/lan
 import { createPace, type Pace } from "../log/pace.ts";
 import type { LandedRange, TopicKey } from "../log/protocol.ts";
 import { sweepStaging } from "../log/sweep.ts";
-import {
-  memoryLanding,
-  type MemoryLanding,
-  type MemoryTableStore,
-} from "./memory-table-store.ts";
+import { memoryLanding, type MemoryLanding, type MemoryTableStore } from "./memory-table-store.ts";
 
 export interface SimulationOptions {
   readonly days: number;

@@ -215,7 +215,10 @@ function landingCases(run: AcceptanceRun): void {
 }
 
 function sharingCases(run: AcceptanceRun): void {
-  const shared = { HYBRIDGE_SESSION_TIMEOUT_MS: String(SESSION_MS), HYBRIDGE_GROUP_PROTOCOL: "classic" };
+  const shared = {
+    HYBRIDGE_SESSION_TIMEOUT_MS: String(SESSION_MS),
+    HYBRIDGE_GROUP_PROTOCOL: "classic",
+  };
 
   void it("two processes share the partitions; a killed one's go on with the other", async () => {
     await using first = run.start(shared);
