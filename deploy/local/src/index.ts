@@ -21,4 +21,10 @@ export {
   type CertificateAuthority,
   type IssuedCertificate,
 } from "./certificates.ts";
-export { cloudUsers, securityOf, type CloudSecurity, type CloudUser } from "./security.ts";
+export {
+  cloudUsers,
+  openSecurity,
+  securityOf,
+  type CloudSecurity,
+  type CloudUser,
+} from "./security.ts";
