@@ -33,7 +33,7 @@ test(`of ${STATEMENTS} statements none that passes does anything to Hive but rea
 });
 
 test(`of ${STATEMENTS} statements none that passes does anything to Redshift but read`, async () => {
-  const statements = redshiftStatements();
+  const statements = redshiftStatements(redshift.targets);
   const report = await runGuardOracle({
     stage: redshift,
     statements,
@@ -88,7 +88,7 @@ test("the watches over Hive see each kind of harm, when it is done around the gu
   assert.ok(leaked.includes(CANARY), leaked);
 });
 
-const REDSHIFT_HARM: readonly [string, RegExp][] = [
+const redshiftHarm = ({ folder }: RedshiftStage["targets"]): [string, RegExp][] => [
   ["select ('x'::text).f_effect", /^postgres u: new: 7/],
   ["select g.lo_create from abs(4711) g", /^postgres objects: new: 4711/],
   ["select set_config('statement_timeout', '12345', false)", /^postgres settings: new: .*12345/],
@@ -97,7 +97,7 @@ const REDSHIFT_HARM: readonly [string, RegExp][] = [
   ["select 1 as a into hybridge.made", /^postgres relations: new: .*made/],
   ["create function made() returns int language sql as 'select 1'", /^postgres functions: new: /],
   ["prepare made as select 1", /^postgres prepared: new: made/],
-  ["copy hybridge.u to '/made'", /^postgres files: new: made/],
+  [`copy hybridge.u to '${folder}/made'`, /^postgres files: new: made/],
   ["create role made", /^postgres roles: new: made/],
 ];
 
@@ -112,7 +112,7 @@ test("the watches over Redshift see each kind of harm, when it is done around th
     );
     before = now;
   };
-  for (const [sql, expected] of REDSHIFT_HARM) {
+  for (const [sql, expected] of redshiftHarm(redshift.targets)) {
     await redshift.around(sql);
     await sees(sql, expected);
   }
@@ -120,7 +120,9 @@ test("the watches over Redshift see each kind of harm, when it is done around th
   await sees("create table", /^endpoint tables: new: .*made/);
   await redshift.aroundEndpoint("insert into hybridge.u values (7)");
   await sees("insert", /^endpoint u: new: 7/);
-  const leaked = await redshift.around("select ('/secret'::text).pg_read_file");
+  const leaked = await redshift.around(
+    `select ('${redshift.targets.secretFile}'::text).pg_read_file`,
+  );
   assert.ok(leaked.includes(CANARY), leaked);
 });
 
@@ -168,17 +170,16 @@ test("with the documented grants Hive lets the gateway's user read, and refuses 
   await allRefused(refused, (sql) => shown(gateway, sql));
 });
 
-test("with the documented grants a PostgreSQL lets the gateway's user read, and refuses all else", async () => {
-  const { around } = redshift;
-  await around("create user hybridge_loader");
-  await around("alter schema hybridge owner to hybridge_loader");
-  for (const sql of await documentedGrants("Redshift")) {
-    // PostgreSQL has neither this way to say that there is no password, nor Redshift's database.
-    await around(sql.replace(" PASSWORD DISABLE", "").replace("DATABASE dev", "DATABASE postgres"));
+test("with the documented grants Redshift's endpoint lets the gateway's user read, and refuses all else", async () => {
+  const { aroundEndpoint } = redshift;
+  await aroundEndpoint("create user hybridge_loader password disable");
+  await aroundEndpoint("grant all on schema hybridge to hybridge_loader");
+  for (const sql of await documentedGrants("Redshift")) await aroundEndpoint(sql);
+  await aroundEndpoint("create table hybridge.later as select 1 as id", "hybridge_loader");
+  const gateway = (sql: string) => aroundEndpoint(sql, "hybridge_gateway");
+  for (const table of ["t", "u", "later"]) {
+    await gateway((await prepareSql("redshift", `select count(*) from hybridge.${table}`)).sql);
   }
-  await around("set role hybridge_loader");
-  await around("create table hybridge.later as select 1 as id");
-  await around("set role hybridge_gateway");
   const refused = [
     "insert into hybridge.u values (1)",
     "update hybridge.u set id = 1",
@@ -190,15 +191,7 @@ test("with the documented grants a PostgreSQL lets the gateway's user read, and 
     "create table public.refused (a int)",
     "create temp table refused (a int)",
     "create schema refused",
-    "create function public.refused() returns int language sql as 'select 1'",
-    "select pg_read_file('/secret')",
+    "create user refused password disable",
   ];
-  try {
-    for (const table of ["t", "u", "later"]) {
-      await around((await prepareSql("redshift", `select count(*) from hybridge.${table}`)).sql);
-    }
-    await allRefused(refused, around);
-  } finally {
-    await around("reset role");
-  }
+  await allRefused(refused, gateway);
 });

@@ -28,7 +28,8 @@ const subjects: Readonly<Record<Engine, () => Promise<[Stage, fc.Arbitrary<State
     return [stage, hiveStatements(stage.targets)];
   },
   async redshift() {
-    return [await startRedshiftStage(AbortSignal.timeout(HOUR_MS)), redshiftStatements()];
+    const stage = await startRedshiftStage(AbortSignal.timeout(HOUR_MS));
+    return [stage, redshiftStatements(stage.targets)];
   },
 };
 

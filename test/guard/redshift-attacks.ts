@@ -1,18 +1,17 @@
-/** Where the PostgreSQL of the stage keeps its secret. */
-export const POSTGRES_SECRET = "/secret";
+import type { Targets } from "./statement.ts";
 
 /** Statements that do harm on a PostgreSQL whose user may do everything. */
-export const redshiftAttacks: readonly string[] = [
-  `select pg_read_file('${POSTGRES_SECRET}')`,
-  `select "pg_read_file"('${POSTGRES_SECRET}')`,
-  `select pg_catalog.pg_read_file('${POSTGRES_SECRET}')`,
-  `select g.pg_read_file from quote_literal('x') q, lower('${POSTGRES_SECRET}') g`,
-  `select g.pg_read_file from lower('${POSTGRES_SECRET}') as g`,
-  `select ('${POSTGRES_SECRET}'::text).pg_read_file`,
-  `select (lower('${POSTGRES_SECRET}')).pg_read_file`,
-  `select a[1].pg_read_file from (select array['${POSTGRES_SECRET}'] as a) q`,
-  `select u&"pg!005fread_file" uescape '!' ('${POSTGRES_SECRET}')`,
-  `select lo_import('${POSTGRES_SECRET}')`,
+export const redshiftAttacks = ({ folder, secretFile }: Targets): readonly string[] => [
+  `select pg_read_file('${secretFile}')`,
+  `select "pg_read_file"('${secretFile}')`,
+  `select pg_catalog.pg_read_file('${secretFile}')`,
+  `select g.pg_read_file from quote_literal('x') q, lower('${secretFile}') g`,
+  `select g.pg_read_file from lower('${secretFile}') as g`,
+  `select ('${secretFile}'::text).pg_read_file`,
+  `select (lower('${secretFile}')).pg_read_file`,
+  `select a[1].pg_read_file from (select array['${secretFile}'] as a) q`,
+  `select u&"pg!005fread_file" uescape '!' ('${secretFile}')`,
+  `select lo_import('${secretFile}')`,
   "select lo_create(4711)",
   "select (4711::oid).lo_create",
   "select g.lo_create from abs(4711) g",
@@ -59,7 +58,7 @@ export const redshiftAttacks: readonly string[] = [
   "reset all",
   "begin",
   "copy hybridge.u from program 'echo 7'",
-  "copy hybridge.u to '/attacked'",
+  `copy hybridge.u to '${folder}/attacked'`,
   "do $$ begin insert into hybridge.u values (7); end $$",
   "call p_effect()",
   "prepare attacked as select 1",

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import type { Engine } from "@hybridge/query";
 import { anyAttack, hiveFragments } from "./hive-attacks.ts";
 import { benignHiveQuery, lightHiveQuery } from "./hive-queries.ts";
-import { POSTGRES_SECRET, redshiftAttacks, redshiftFragments } from "./redshift-attacks.ts";
+import { redshiftAttacks, redshiftFragments } from "./redshift-attacks.ts";
 import { redshiftQuery } from "./redshift-queries.ts";
 import { crossed, mutated } from "./mutations.ts";
 import { parameterValues, withParameters, type Statement, type Targets } from "./statement.ts";
@@ -22,8 +22,8 @@ export function hiveStatements(targets: Targets): fc.Arbitrary<Statement> {
 }
 
 /** Statements of Redshift, in the same proportions. */
-export function redshiftStatements(): fc.Arbitrary<Statement> {
-  const attack = fc.constantFrom(...redshiftAttacks);
+export function redshiftStatements(targets: Targets): fc.Arbitrary<Statement> {
+  const attack = fc.constantFrom(...redshiftAttacks(targets));
   const hostile = fc.oneof(
     { arbitrary: attack, weight: 2 },
     { arbitrary: mutated(attack, redshiftFragments), weight: 3 },
@@ -31,7 +31,7 @@ export function redshiftStatements(): fc.Arbitrary<Statement> {
     { arbitrary: crossed(redshiftQuery, attack), weight: 2 },
     { arbitrary: crossed(attack, redshiftQuery), weight: 1 },
   );
-  return either("redshift", redshiftQuery, hostile, { folder: "/", secretFile: POSTGRES_SECRET });
+  return either("redshift", redshiftQuery, hostile, targets);
 }
 
 function either(

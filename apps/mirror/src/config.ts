@@ -1,6 +1,6 @@
 import { readConfig, setting, type Config, type Emit } from "@hybridge/core";
 import { clusterOptions, clusterSettings } from "@hybridge/kafka";
-import { topicPattern, type MirrorOptions } from "@hybridge/mirror";
+import { namedTopics, topicPattern, type MirrorOptions } from "@hybridge/mirror";
 import { rpcSettings } from "@hybridge/rpc";
 import { tracingSettings } from "@hybridge/tracing";
 
@@ -93,6 +93,7 @@ export function mirrorOptions(config: MirrorConfig, emit?: Emit): Omit<MirrorOpt
     topics: {
       allow: topicPattern("HYBRIDGE_TOPICS", config.HYBRIDGE_TOPICS),
       deny: topicPattern("HYBRIDGE_TOPICS_DENY", config.HYBRIDGE_TOPICS_DENY),
+      named: namedTopics("HYBRIDGE_TOPICS", config.HYBRIDGE_TOPICS),
       prefix: config.HYBRIDGE_TARGET_PREFIX ?? "",
     },
     mirrorId: config.HYBRIDGE_MIRROR_ID,

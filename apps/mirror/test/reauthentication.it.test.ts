@@ -13,7 +13,6 @@ import {
 } from "@hybridge/kafka";
 import { Mirror } from "@hybridge/mirror";
 import { mirrorOptions, readMirrorConfig } from "../src/config.ts";
-
 import { within } from "./harness.ts";
 import { startSecuredPair } from "./secured-pair.ts";
 

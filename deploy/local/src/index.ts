@@ -2,6 +2,7 @@ export { startKafka, type Kafka, type KafkaOptions } from "./kafka.ts";
 export { startHdfs, type Hdfs, type HdfsAddresses, type HdfsOptions } from "./hdfs.ts";
 export { startS3, type S3, type S3Options } from "./s3.ts";
 export { startHive, type Hive, type HiveOptions } from "./hive.ts";
+export { startPostgres, type PostgresServer } from "./redshift/engine/server.ts";
 export { startRedshift, type Redshift, type RedshiftOptions } from "./redshift-endpoint.ts";
 export { startLocalCloud, type LocalCloud, type LocalCloudOptions } from "./cloud.ts";
 export { readAddresses, type CloudAddresses } from "./addresses.ts";

@@ -57,12 +57,15 @@ export class Cluster implements AsyncDisposable {
     return metadata;
   }
 
-  /** @throws UnknownTopicError */
+  /**
+   * @throws UnknownTopicError
+   * @throws NotAuthorizedError that names Read, which implies Describe and whoever asks will need
+   */
   async topic(name: string, signal: AbortSignal): Promise<TopicMetadata> {
     const [topic] = (await this.describe([name], signal)).topics;
     if (!topic || topic.error !== 0) {
       const attempt = `look up topic ${name} at ${this.options.bootstrap}`;
-      throw brokerError(attempt, topic?.error ?? 3, null, { operation: "Describe", name });
+      throw brokerError(attempt, topic?.error ?? 3, null, { operation: "Read", name });
     }
     return topic;
   }

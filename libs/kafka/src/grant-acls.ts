@@ -52,7 +52,7 @@ const OPERATIONS: Readonly<Record<AclOperation, number>> = {
 
 const PATTERNS = { literal: 3, prefixed: 4 } as const;
 
-function creationOf({ principal, acl }: Grant) {
+export function creationOf({ principal, acl }: Grant) {
   return {
     resourceType: RESOURCES[acl.resource],
     resourceName: acl.name,

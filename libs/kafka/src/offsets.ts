@@ -31,7 +31,7 @@ export async function offsetAt(
   );
   if (answer?.error === 0) return answer.offset;
   cluster.forget(topic);
-  const need = { operation: "Describe", name: topic } as const;
+  const need = { operation: "Read", name: topic } as const;
   throw brokerError(`list the offsets of ${topic}-${partition}`, answer?.error ?? -1, null, need);
 }
 
@@ -196,6 +196,6 @@ function boundsOf(
   if (start?.error === 0 && end?.error === 0) return { start: start.offset, end: end.offset };
   cluster.forget(topic);
   const code = start?.error || end?.error || -1;
-  const need = { operation: "Describe", name: topic } as const;
+  const need = { operation: "Read", name: topic } as const;
   return brokerError(`list the offsets of ${topic}-${partition}`, code, null, need);
 }

@@ -6,6 +6,7 @@ export {
   ForeignWriterError,
   LogDivergedError,
   MalformedError,
+  retryUntold,
   TopicRecreatedError,
   UnsupportedBrokerError,
 } from "./errors.ts";

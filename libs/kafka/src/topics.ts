@@ -63,8 +63,9 @@ async function createTopic(
   throw brokerError(`create topic ${wanted.topic}`, answer.error, answer.message, need);
 }
 
+/** Who makes a topic is about to write to it, and Write implies Describe. */
 function refusedLookUp(topic: string, error: number): Error {
-  const need = { operation: "Describe", name: topic } as const;
+  const need = { operation: "Write", name: topic } as const;
   return brokerError(`look up topic ${topic}`, error, null, need);
 }
 
@@ -120,7 +121,7 @@ export async function partitionCount(
     const found = (await cluster.describe([topic], signal)).topics[0];
     if (!found || found.error === errorCode.unknownTopicOrPartition) return undefined;
     if (found.error !== 0) {
-      const need = { operation: "Describe", name: topic } as const;
+      const need = { operation: "Read", name: topic } as const;
       throw brokerError(`look up topic ${topic}`, found.error, null, need);
     }
     return found.partitions.length;

@@ -115,7 +115,7 @@ export const mirrorEvents = {
   topicRefused: (sourceTopic: string, targetTopic: string, error: unknown): HybridgeEvent => ({
     name: "mirror.topic_refused",
     level: "error",
-    message: `topic ${sourceTopic} is not mirrored: its target ${targetTopic} cannot be prepared; it is tried again`,
+    message: `topic ${sourceTopic} is not mirrored: it cannot be looked at, or its target ${targetTopic} cannot be prepared; it is tried again`,
     fields: { sourceTopic, targetTopic },
     error,
     measurements: [

@@ -94,7 +94,7 @@ export class Mirror {
   /** STARTING, RUNNING, DEGRADED or STOPPING, and why. */
   get state(): { readonly state: string; readonly reason: string } {
     if (this.#state !== "RUNNING") return { state: this.#state, reason: this.#outage.reason ?? "" };
-    const outage = this.#outage.reason ?? this.#discovery?.refusal;
+    const outage = this.#outage.reason ?? this.#discovery?.refusal ?? this.#positions?.reason;
     if (outage !== undefined) return { state: "DEGRADED", reason: outage };
     for (const partition of this.partitions.values()) {
       if (partition.state === "PAUSED" || partition.reason === "") continue;

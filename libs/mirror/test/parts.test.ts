@@ -123,6 +123,7 @@ test("topics are chosen as by the first system's whitelist, internal and own one
   const rules = {
     allow: topicPattern("HYBRIDGE_TOPICS", "hybrid, tweets\\..*"),
     deny: topicPattern("HYBRIDGE_TOPICS_DENY", ".*\\.tmp"),
+    named: [],
     prefix: "",
     isOneCluster: false,
     own: new Set(["hybridge-dead-letters"]),
@@ -136,6 +137,7 @@ test("topics are chosen as by the first system's whitelist, internal and own one
     ...rules,
     allow: topicPattern("HYBRIDGE_TOPICS", ".*"),
     deny: topicPattern("HYBRIDGE_TOPICS_DENY", "-"),
+    named: [],
   };
   for (const name of ["__consumer_offsets", "__hybridge-positions", "hybridge-dead-letters"]) {
     assert.equal(isWanted({ name, isInternal: false }, all), false, name);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConfigError } from "@hybridge/core";
-import { topicPattern } from "../src/topics/topic-pattern.ts";
+import { namedTopics, topicPattern } from "../src/topics/topic-pattern.ts";
 import { isWanted } from "../src/topics/target-topic.ts";
 
 const names = (pattern: string, candidates: readonly string[]) =>
@@ -59,6 +59,7 @@ test("on one cluster, what begins with the prefix is our own output", () => {
   const rules = {
     allow: topicPattern("HYBRIDGE_TOPICS", ".*"),
     deny: topicPattern("HYBRIDGE_TOPICS_DENY", "-"),
+    named: [],
     prefix: "mine.",
     isOneCluster: true,
     own: new Set<string>(),
@@ -69,4 +70,15 @@ test("on one cluster, what begins with the prefix is our own output", () => {
   assert.equal(wanted("mine.tweets"), false);
   assert.equal(wanted("mine.tweets", { isOneCluster: false }), true);
   assert.equal(wanted("tweets", { prefix: "" }), true);
+});
+
+test("names that stand in a pattern as they are can be asked for one by one", () => {
+  const named = (text: string) => namedTopics("HYBRIDGE_TOPICS", text);
+  assert.deepEqual(named("hybrid"), ["hybrid"]);
+  assert.deepEqual(named(`"orders.v1, a\\.b ,tweets-.*,(x|y), all_of-it"`), [
+    "orders.v1",
+    "a.b",
+    "all_of-it",
+  ]);
+  assert.deepEqual(named(".*"), []);
 });

@@ -119,7 +119,7 @@ export class CoordinatorClient implements GroupPort {
     const { topics } = await this.#cluster.describe(names, signal);
     return topics.flatMap(({ error, name, id, partitions }) => {
       if (isTopicRefused(error)) {
-        throw brokerError(`look up topic ${name}`, error, null, { operation: "Describe", name });
+        throw brokerError(`look up topic ${name}`, error, null, { operation: "Read", name });
       }
       return error === errorCode.none ? [{ name, id, partitions: partitions.length }] : [];
     });

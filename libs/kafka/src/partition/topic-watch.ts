@@ -28,7 +28,7 @@ export async function describeTopic(
 function identityOf({ error, name, id, partitions }: TopicMetadata): TopicIdentity | undefined {
   if (error === errorCode.unknownTopicOrPartition) return undefined;
   if (error !== errorCode.none) {
-    throw brokerError(`look up topic ${name}`, error, null, { operation: "Describe", name });
+    throw brokerError(`look up topic ${name}`, error, null, { operation: "Read", name });
   }
   return { topic: name, topicId: id === NO_ID ? undefined : id, partitions: partitions.length };
 }

@@ -4,3 +4,4 @@ export { compareTopics, MismatchError, type Comparison } from "./oracle.ts";
 export { produceBatches, TransactionalProducer } from "./producer.ts";
 export { sealBatch } from "./seal.ts";
 export { randomRecords, seededRandom, type Random } from "./workload.ts";
+export { revokeAcl } from "./revoke-acls.ts";

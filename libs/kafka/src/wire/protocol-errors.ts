@@ -125,7 +125,7 @@ export type Need = Pick<Acl, "operation" | "name">;
 
 /** Which kind of resource an answer is about that says no. */
 const refusals: Readonly<Record<number, readonly [AclResource, AclOperation]>> = {
-  29: ["Topic", "Describe"],
+  29: ["Topic", "Read"],
   30: ["Group", "Read"],
   31: ["Cluster", "ClusterAction"],
   53: ["TransactionalId", "Write"],

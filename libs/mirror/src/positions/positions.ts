@@ -1,4 +1,4 @@
-import { failpoint, retry, type Clock, type Emit } from "@hybridge/core";
+import { describeError, failpoint, retry, type Clock, type Emit } from "@hybridge/core";
 import {
   brokerError,
   buildBatch,
@@ -35,12 +35,18 @@ export class Positions {
   #writing: Promise<void> = Promise.resolve();
   #reading: Promise<void> = Promise.resolve();
   #nextReading: Promise<void> | undefined;
+  #reason: string | undefined;
 
   constructor(cluster: Cluster, emit: Emit, clock: Clock) {
     this.#cluster = cluster;
     this.#emit = emit;
     this.#clock = clock;
     this.#stored = new StoredPositions(cluster);
+  }
+
+  /** Why positions are not written at the moment; undefined when they are. */
+  get reason(): string | undefined {
+    return this.#reason;
   }
 
   /** Makes the topic if need be and reads what stands in it. */
@@ -142,16 +148,16 @@ export class Positions {
 
   /** Flushes every `everyMs` until the signal is aborted; a failure is told and tried again. */
   async run(everyMs: number, signal: AbortSignal): Promise<void> {
-    let isLate = false;
     const isStopped = () => signal.aborted;
     while (!isStopped()) {
       await this.#clock.sleep(everyMs, signal).catch(() => undefined);
       try {
         await this.flush(signal);
-        isLate = false;
+        this.#reason = undefined;
       } catch (error) {
-        if (!isStopped() && !isLate) this.#emit(mirrorEvents.positionsLate(error));
-        isLate = true;
+        if (isStopped()) return;
+        if (this.#reason === undefined) this.#emit(mirrorEvents.positionsLate(error));
+        this.#reason = `positions cannot be written: ${describeError(error)}`;
       }
     }
   }

@@ -8,6 +8,7 @@ import {
   makeTopic,
   produceApi,
   readProduce,
+  retryUntold,
   writeProduce,
   type Cluster,
 } from "@hybridge/kafka/raw";
@@ -76,7 +77,7 @@ export class DeadLetters {
           name: this.#topic,
         });
       },
-      { signal, maxMs: 2_000, tries: 20 },
+      { signal, maxMs: 2_000, tries: 20, classify: retryUntold },
     );
   }
 }

@@ -3,6 +3,7 @@ import { BrokerError } from "@hybridge/kafka";
 import {
   AuthenticationError,
   brokerError,
+  errorCode,
   UnsupportedBrokerError,
   type TopicMetadata,
 } from "@hybridge/kafka/raw";
@@ -35,9 +36,18 @@ export class Discovery {
     return first && `topic ${first[0]} is refused: ${first[1]}`;
   }
 
-  /** All topics of the source. */
+  /**
+   * All topics of the source. Those that this user may not describe are not among them, unless they
+   * are asked for by name: then they come with the error.
+   */
   async list(signal: AbortSignal): Promise<readonly TopicMetadata[]> {
-    return (await this.#context.source.describe(undefined, signal)).topics;
+    const { source } = this.#context;
+    const { topics } = await source.describe(undefined, signal);
+    const listed = new Set(topics.map(({ name }) => name));
+    const missing = this.#rules.named.filter((name) => !listed.has(name));
+    if (missing.length === 0) return topics;
+    const asked = (await source.describe(missing, signal)).topics;
+    return [...topics, ...asked.filter(({ error }) => error !== errorCode.unknownTopicOrPartition)];
   }
 
   /** Those of the mirrored topics that the source no longer has. */

@@ -11,6 +11,8 @@ import { mirrorEvents } from "../events.ts";
 export interface TopicRules {
   readonly allow: RegExp;
   readonly deny: RegExp;
+  /** Topics that are asked for by name, so that it is told when they may not be seen. */
+  readonly named: readonly string[];
   readonly prefix: string;
   /** Source and target are one: what begins with the prefix is our own output. */
   readonly isOneCluster: boolean;

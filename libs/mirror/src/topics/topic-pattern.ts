@@ -10,11 +10,7 @@ import { ConfigError } from "@hybridge/core";
  * @throws ConfigError
  */
 export function topicPattern(setting: string, text: string): RegExp {
-  const refuse = (problem: string, cause?: unknown) =>
-    new ConfigError(
-      `${setting}: must be regular expressions with commas, but is ${JSON.stringify(text)}: ${problem}`,
-      { cause },
-    );
+  const refuse = refusal(setting, text);
   const parts = split(text.replaceAll(/\s/g, ""), refuse).filter((part) => part !== "");
   if (parts.length === 0) throw refuse("it matches nothing");
   let flags = "";
@@ -31,6 +27,27 @@ export function topicPattern(setting: string, text: string): RegExp {
     return flags === "" ? rest : `(?${[...new Set(flags)].join("")}:${rest})`;
   });
   return new RegExp(`^(?:${translated.join("|")})$`, "u");
+}
+
+/**
+ * The topics that a pattern names one by one. A dot stands in names, so that `orders.v1` counts as
+ * one, although it matches more.
+ *
+ * @throws ConfigError
+ */
+export function namedTopics(setting: string, text: string): readonly string[] {
+  const parts = split(text.replaceAll(/\s/g, ""), refusal(setting, text));
+  return parts
+    .map((part) => part.replaceAll("\\.", "."))
+    .filter((part) => /^[A-Za-z0-9._-]{1,249}$/.test(part));
+}
+
+function refusal(setting: string, text: string): Refuse {
+  return (problem, cause) =>
+    new ConfigError(
+      `${setting}: must be regular expressions with commas, but is ${JSON.stringify(text)}: ${problem}`,
+      { cause },
+    );
 }
 
 type Refuse = (problem: string, cause?: unknown) => ConfigError;

@@ -1,0 +1,171 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { openSecurity, startKafka, type CloudUser } from "@hybridge/local";
+import {
+  commitHint,
+  countRanges,
+  createTopicIfMissing,
+  describeLog,
+  ensureTopic,
+  grantAcls,
+  minimalAcls,
+  NotAuthorizedError,
+  openFencedWriter,
+  openReader,
+  partitionCount,
+  readOffsets,
+  readPositions,
+  type Acl,
+  type ClusterOptions,
+  type KafkaService,
+} from "../src/index.ts";
+import { encodePosition, POSITIONS_TOPIC } from "../src/raw.ts";
+import { revokeAcl } from "../src/testing/index.ts";
+
+const dir = mkdtempSync(join(tmpdir(), "hybridge-kafka-acls-"));
+const security = openSecurity(dir);
+// One broker is both clusters here: the users are different ones, and so are their rights.
+const kafka = await startKafka({ dir: join(dir, "kafka"), security });
+after(async () => {
+  await kafka.stop();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+before(furnish);
+
+const within = () => AbortSignal.timeout(90_000);
+const as = (user: CloudUser): ClusterOptions => ({
+  bootstrap: kafka.addresses.bootstrap,
+  clientId: user,
+  tls: { ca: readFileSync(security.caFile) },
+  sasl: {
+    mechanism: user === "admin" ? "PLAIN" : "SCRAM-SHA-512",
+    username: user,
+    password: security.password(user),
+  },
+});
+
+const POSTS = "posts";
+const record = { key: null, value: Buffer.from("{}"), headers: [], timestampMs: 1 };
+
+/** All that a service does in Kafka, by the functions that it does it with. */
+type Work = (cluster: ClusterOptions, topic: string, signal: AbortSignal) => Promise<unknown>;
+
+const land: (group: string) => Work = (group) => async (cluster, topic, signal) => {
+  assert.equal(await partitionCount(cluster, topic, signal), 1);
+  const offset = await readFirst(cluster, topic, signal);
+  await commitHint(cluster, group, topic, new Map([[0, offset + 1n]]), signal);
+};
+
+const works: Readonly<Record<Exclude<KafkaService, "mirror">, Work>> = {
+  ingest: async (cluster, topic, signal) => {
+    await createTopicIfMissing(cluster, { topic, partitions: 1 }, signal);
+    await readOffsets(cluster, topic, signal);
+    const transactionalId = `hybridge-ingest-${topic}`;
+    const at = { cluster, topic, transactionalId, partitions: [0], signal };
+    await using writer = await openFencedWriter(at);
+    await writer.append(0, [record]);
+    await readFirst(cluster, topic, signal);
+  },
+  "warehouse-internal": land("hybridge-warehouse-internal"),
+  "warehouse-external": land("hybridge-warehouse-external"),
+  "query-gateway": async (cluster, topic, signal) => {
+    const { partitions } = await describeLog(cluster, topic, signal);
+    const to = partitions.get(0)?.end ?? 0n;
+    const range = { partition: 0, from: 0n, to };
+    await countRanges(cluster, topic, [range], { bytes: 1 << 20, untilMs: Infinity }, signal);
+    await readPositions(cluster, topic, signal);
+  },
+};
+
+async function readFirst(cluster: ClusterOptions, topic: string, signal: AbortSignal) {
+  const positions = new Map([[0, "earliest" as const]]);
+  for await (const { records } of openReader({ cluster, topic, positions, signal })) {
+    const [first] = records;
+    if (first) return first.offset;
+  }
+  throw new Error("the reader ended without a record");
+}
+
+/** A right that was taken away or given counts a moment after the answer. */
+async function untilRefused(work: () => Promise<unknown>): Promise<NotAuthorizedError> {
+  for (let round = 0; round < 200; round += 1) {
+    const error = await work().catch((thrown: unknown) => thrown);
+    if (error instanceof NotAuthorizedError) return error;
+    assert.ok(!(error instanceof Error), error as Error);
+    await sleep(25);
+  }
+  throw new Error("it works without the right");
+}
+
+async function untilWorking(work: () => Promise<unknown>): Promise<void> {
+  for (let round = 0; ; round += 1) {
+    const error = await work().catch((thrown: unknown) => thrown);
+    if (!(error instanceof Error)) return;
+    assert.ok(error instanceof NotAuthorizedError && round < 200, error);
+    await sleep(25);
+  }
+}
+
+async function withoutOne(service: keyof typeof works, acl: Acl, topic: string): Promise<void> {
+  const what = `${service}: ${acl.operation} on ${acl.resource} ${acl.name}`;
+  const grant = { principal: `User:${service}`, acl };
+  const work = () => works[service](as(service), topic, within());
+  await revokeAcl(as("admin"), grant, within());
+  const { message } = await untilRefused(work);
+  const missing = `the right ${acl.operation} on ${acl.resource} ${acl.name} is missing`;
+  assert.ok(message.includes(missing), `${what}: ${message}`);
+  await grantAcls(as("admin"), [grant], within());
+  await untilWorking(work);
+}
+
+for (const service of Object.keys(works) as (keyof typeof works)[]) {
+  test(`each right of ${service} is needed, and told by its name when it is missing`, async () => {
+    const topic = service === "ingest" ? "made-by-ingest" : POSTS;
+    const acls = minimalAcls(service, { topics: [topic] });
+    const principal = `User:${service}`;
+    await grantAcls(
+      as("admin"),
+      acls.map((acl) => ({ principal, acl })),
+      within(),
+    );
+    // Create comes first: it is needed only while there is no topic.
+    const isCreate = ({ operation }: Acl) => operation === "Create";
+    const first = acls.filter(isCreate);
+    for (const acl of [...first, ...acls.filter((each) => !isCreate(each))]) {
+      await withoutOne(service, acl, topic);
+    }
+  });
+}
+
+/** What others have made: a topic with a post, and positions of the mirror. */
+async function furnish(): Promise<void> {
+  const position = encodePosition({
+    sourceTopic: POSTS,
+    sourceTopicId: "s",
+    targetTopic: POSTS,
+    targetTopicId: "t",
+    partition: 0,
+    sourceOffset: 0n,
+    targetOffset: 0n,
+    count: 1n,
+    epoch: 0,
+    writerEpoch: 0,
+    isDeadLetter: false,
+  });
+  const contents = [
+    [POSTS, record],
+    [POSITIONS_TOPIC, { ...record, ...position }],
+  ] as const;
+  for (const [topic, content] of contents) {
+    const cluster = as("admin");
+    await ensureTopic(cluster, { topic, partitions: 1 }, within());
+    const at = { cluster, topic, transactionalId: topic, partitions: [0], signal: within() };
+    await using writer = await openFencedWriter(at);
+    await writer.append(0, [content]);
+  }
+}
