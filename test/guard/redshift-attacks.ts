@@ -1,7 +1,12 @@
 import type { Targets } from "./statement.ts";
 
 /** Statements that do harm on a PostgreSQL whose user may do everything. */
-export const redshiftAttacks = ({ folder, secretFile }: Targets): readonly string[] => [
+export const redshiftAttacks = (targets: Targets): readonly string[] => [
+  ...attacksOnFiles(targets),
+  ...attacksInside,
+];
+
+const attacksOnFiles = ({ folder, secretFile }: Targets) => [
   `select pg_read_file('${secretFile}')`,
   `select "pg_read_file"('${secretFile}')`,
   `select pg_catalog.pg_read_file('${secretFile}')`,
@@ -12,6 +17,10 @@ export const redshiftAttacks = ({ folder, secretFile }: Targets): readonly strin
   `select a[1].pg_read_file from (select array['${secretFile}'] as a) q`,
   `select u&"pg!005fread_file" uescape '!' ('${secretFile}')`,
   `select lo_import('${secretFile}')`,
+  `copy hybridge.u to '${folder}/attacked'`,
+];
+
+const attacksInside = [
   "select lo_create(4711)",
   "select (4711::oid).lo_create",
   "select g.lo_create from abs(4711) g",
@@ -58,7 +67,6 @@ export const redshiftAttacks = ({ folder, secretFile }: Targets): readonly strin
   "reset all",
   "begin",
   "copy hybridge.u from program 'echo 7'",
-  `copy hybridge.u to '${folder}/attacked'`,
   "do $$ begin insert into hybridge.u values (7); end $$",
   "call p_effect()",
   "prepare attacked as select 1",

@@ -35,8 +35,6 @@ after(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-before(furnish);
-
 const within = () => AbortSignal.timeout(90_000);
 const as = (user: CloudUser): ClusterOptions => ({
   bootstrap: kafka.addresses.bootstrap,
@@ -122,6 +120,8 @@ async function withoutOne(service: keyof typeof works, acl: Acl, topic: string):
   await grantAcls(as("admin"), [grant], within());
   await untilWorking(work);
 }
+
+before(furnish);
 
 for (const service of Object.keys(works) as (keyof typeof works)[]) {
   test(`each right of ${service} is needed, and told by its name when it is missing`, async () => {
