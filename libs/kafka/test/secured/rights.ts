@@ -1,10 +1,6 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { openSecurity, startKafka, type CloudUser } from "@hybridge/local";
 import {
   commitHint,
   countRanges,
@@ -22,30 +18,10 @@ import {
   type Acl,
   type ClusterOptions,
   type KafkaService,
-} from "../src/index.ts";
-import { encodePosition, POSITIONS_TOPIC } from "../src/raw.ts";
-import { revokeAcl } from "../src/testing/index.ts";
-
-const dir = mkdtempSync(join(tmpdir(), "hybridge-kafka-acls-"));
-const security = openSecurity(dir);
-// One broker is both clusters here: the users are different ones, and so are their rights.
-const kafka = await startKafka({ dir: join(dir, "kafka"), security });
-after(async () => {
-  await kafka.stop();
-  rmSync(dir, { recursive: true, force: true });
-});
-
-const within = () => AbortSignal.timeout(90_000);
-const as = (user: CloudUser): ClusterOptions => ({
-  bootstrap: kafka.addresses.bootstrap,
-  clientId: user,
-  tls: { ca: readFileSync(security.caFile) },
-  sasl: {
-    mechanism: user === "admin" ? "PLAIN" : "SCRAM-SHA-512",
-    username: user,
-    password: security.password(user),
-  },
-});
+} from "../../src/index.ts";
+import { encodePosition, POSITIONS_TOPIC } from "../../src/raw.ts";
+import { revokeAcl } from "../../src/testing/index.ts";
+import { within, type SecuredBroker } from "./broker.ts";
 
 const POSTS = "posts";
 const record = { key: null, value: Buffer.from("{}"), headers: [], timestampMs: 1 };
@@ -109,7 +85,12 @@ async function untilWorking(work: () => Promise<unknown>): Promise<void> {
   }
 }
 
-async function withoutOne(service: keyof typeof works, acl: Acl, topic: string): Promise<void> {
+async function withoutOne(
+  { as }: SecuredBroker,
+  service: keyof typeof works,
+  acl: Acl,
+  topic: string,
+): Promise<void> {
   const what = `${service}: ${acl.operation} on ${acl.resource} ${acl.name}`;
   const grant = { principal: `User:${service}`, acl };
   const work = () => works[service](as(service), topic, within());
@@ -121,29 +102,28 @@ async function withoutOne(service: keyof typeof works, acl: Acl, topic: string):
   await untilWorking(work);
 }
 
-before(furnish);
+/** The broker is both clusters here: the users are different ones, and so are their rights. */
+export function testRights(broker: SecuredBroker): void {
+  before(() => furnish(broker.as("admin")));
 
-for (const service of Object.keys(works) as (keyof typeof works)[]) {
-  test(`each right of ${service} is needed, and told by its name when it is missing`, async () => {
-    const topic = service === "ingest" ? "made-by-ingest" : POSTS;
-    const acls = minimalAcls(service, { topics: [topic] });
-    const principal = `User:${service}`;
-    await grantAcls(
-      as("admin"),
-      acls.map((acl) => ({ principal, acl })),
-      within(),
-    );
-    // Create comes first: it is needed only while there is no topic.
-    const isCreate = ({ operation }: Acl) => operation === "Create";
-    const first = acls.filter(isCreate);
-    for (const acl of [...first, ...acls.filter((each) => !isCreate(each))]) {
-      await withoutOne(service, acl, topic);
-    }
-  });
+  for (const service of Object.keys(works) as (keyof typeof works)[]) {
+    test(`each right of ${service} is needed, and told by its name when it is missing`, async () => {
+      const topic = service === "ingest" ? "made-by-ingest" : POSTS;
+      const acls = minimalAcls(service, { topics: [topic] });
+      const grants = acls.map((acl) => ({ principal: `User:${service}`, acl }));
+      await grantAcls(broker.as("admin"), grants, within());
+      // Create comes first: it is needed only while there is no topic.
+      const isCreate = ({ operation }: Acl) => operation === "Create";
+      const first = acls.filter(isCreate);
+      for (const acl of [...first, ...acls.filter((each) => !isCreate(each))]) {
+        await withoutOne(broker, service, acl, topic);
+      }
+    });
+  }
 }
 
 /** What others have made: a topic with a post, and positions of the mirror. */
-async function furnish(): Promise<void> {
+async function furnish(cluster: ClusterOptions): Promise<void> {
   const position = encodePosition({
     sourceTopic: POSTS,
     sourceTopicId: "s",
@@ -162,7 +142,6 @@ async function furnish(): Promise<void> {
     [POSITIONS_TOPIC, { ...record, ...position }],
   ] as const;
   for (const [topic, content] of contents) {
-    const cluster = as("admin");
     await ensureTopic(cluster, { topic, partitions: 1 }, within());
     const at = { cluster, topic, transactionalId: topic, partitions: [0], signal: within() };
     await using writer = await openFencedWriter(at);

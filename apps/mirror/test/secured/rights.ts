@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { causes } from "@hybridge/core";
 import { collectEvents } from "@hybridge/core/testing";
@@ -15,12 +15,9 @@ import {
 import { Cluster, makeTopic, POSITIONS_TOPIC } from "@hybridge/kafka/raw";
 import { revokeAcl } from "@hybridge/kafka/testing";
 import { Mirror } from "@hybridge/mirror";
-import { mirrorOptions, readMirrorConfig } from "../src/config.ts";
-import { within } from "./harness.ts";
-import { startSecuredPair } from "./secured-pair.ts";
-
-const pair = await startSecuredPair("mirror-acls-it");
-after(() => pair[Symbol.asyncDispose]());
+import { mirrorOptions, readMirrorConfig } from "../../src/config.ts";
+import { within } from "../harness.ts";
+import type { SecuredPair } from "./pair.ts";
 
 const LARGE = 4_000;
 
@@ -33,7 +30,7 @@ const workOf = (id: string) => ({
   names: { topics: [`made-${id}`, `grown-${id}`], mirrorId: id, deadLetterTopic: `dead-${id}` },
 });
 
-async function furnish(id: string): Promise<void> {
+async function furnish(pair: SecuredPair, id: string): Promise<void> {
   const [made, grown] = workOf(id).topics;
   const source = pair.as("admin", "source");
   for (const [topic, partitions] of [
@@ -53,12 +50,12 @@ async function furnish(id: string): Promise<void> {
 }
 
 /** A mirror in this process, as the user `mirror`. */
-function startMirror(id: string) {
+function startMirror(pair: SecuredPair, id: string) {
   const { topics, names } = workOf(id);
   const told = collectEvents();
   const config = readMirrorConfig({
-    HYBRIDGE_SOURCE_BOOTSTRAP: "set below",
-    HYBRIDGE_TARGET_BOOTSTRAP: "set below",
+    ...pair.settings("mirror", "source"),
+    ...pair.settings("mirror", "target"),
     HYBRIDGE_TOPICS: topics.join(","),
     HYBRIDGE_MIRROR_ID: names.mirrorId,
     HYBRIDGE_DEAD_LETTER_TOPIC: names.deadLetterTopic,
@@ -106,31 +103,39 @@ function isDone({ partitions, state }: Mirror): boolean {
 }
 
 const grantTo = (acl: Acl) => ({ principal: "User:mirror", acl });
-const give = (acl: Acl) => grantAcls(pair.as("admin", acl.cluster), [grantTo(acl)], within());
+const give = (pair: SecuredPair, acl: Acl) =>
+  grantAcls(pair.as("admin", acl.cluster), [grantTo(acl)], within());
+const revoke = (pair: SecuredPair, acl: Acl) =>
+  revokeAcl(pair.as("admin", acl.cluster), grantTo(acl), within());
 
 /**
  * Runs a mirror that lacks one right, until it has told it, then gives it the right and waits until
  * all is mirrored: by the same mirror, which is not started again.
  */
-async function lacking(id: string, acl: Acl, isReady?: () => Promise<boolean>): Promise<void> {
+async function lacking(
+  pair: SecuredPair,
+  id: string,
+  acl: Acl,
+  isReady?: () => Promise<boolean>,
+): Promise<void> {
   const { pattern, operation, resource, name } = acl;
   const missing = `the right ${operation} on ${resource} ${name}${pattern === "literal" ? " is missing" : ""}`;
   await until(`${missing}: revoked`, isReady ?? (() => true));
-  await using started = startMirror(id);
+  await using started = startMirror(pair, id);
   const { mirror, refusals } = started;
   const isTold = () => mirror.state.reason.includes(missing) && refusals().length > 0;
   await until(`${missing}: ${JSON.stringify(mirror.state)}`, isTold);
-  await give(acl);
+  await give(pair, acl);
   await until(`all is mirrored with ${missing}`, () => isDone(mirror));
   const others = refusals().filter((message) => !message.includes(missing));
   assert.deepEqual(others, [], missing);
 }
 
 /** The rights of a mirror that are its own, each where it is needed; all of them are granted. */
-async function ownRights(id: string): Promise<Acl[]> {
+async function ownRights(pair: SecuredPair, id: string): Promise<Acl[]> {
   const { topics, names } = workOf(id);
   const own = minimalAcls("mirror", names).filter(({ name }) => name !== POSITIONS_TOPIC);
-  for (const acl of own) await give(acl);
+  for (const acl of own) await give(pair, acl);
   // One topic is to be made, the other one to be given partitions; the rest both need alike.
   return own.filter(({ name, operation }) =>
     operation === "Create" ? name !== topics[1] : name !== topics[0],
@@ -144,39 +149,42 @@ const [create, read, write] = ["Create", "Read", "Write"].map((wanted) => {
   return acl;
 }) as [Acl, Acl, Acl];
 
-test("without the right to make the topic of positions it waits, and tells it", async () => {
-  await give(read);
-  await give(write);
-  await furnish("first");
-  await ownRights("first");
-  await lacking("first", create);
-});
+/** Goes first: nobody has made the topic of positions by then. */
+export function testRights(pair: SecuredPair): void {
+  test("without the right to make the topic of positions it waits, and tells it", async () => {
+    await give(pair, read);
+    await give(pair, write);
+    await furnish(pair, "first");
+    await ownRights(pair, "first");
+    await lacking(pair, "first", create);
+  });
 
-test("each right on a topic and an id of its own is needed, and told by its name when it is missing", async () => {
-  const count = (await ownRights("counted")).length;
-  assert.equal(count, 10);
-  await Promise.all(
-    Array.from({ length: count }, async (_, index) => {
-      const id = `own-${index}`;
-      await furnish(id);
-      const acl = (await ownRights(id))[index] as Acl;
-      await revokeAcl(pair.as("admin", acl.cluster), grantTo(acl), within());
-      await lacking(id, acl);
-    }),
-  );
-});
-
-test("so are those on the topic of positions, which all mirrors share", async () => {
-  const isRefused = () =>
-    readPositions(pair.as("mirror", "target"), "x", within()).then(
-      () => false,
-      (error: unknown) => error instanceof NotAuthorizedError,
+  test("each right on a topic and an id of its own is needed, and told by its name when it is missing", async () => {
+    const count = (await ownRights(pair, "counted")).length;
+    assert.equal(count, 10);
+    await Promise.all(
+      Array.from({ length: count }, async (_, index) => {
+        const id = `own-${index}`;
+        await furnish(pair, id);
+        const acl = (await ownRights(pair, id))[index] as Acl;
+        await revoke(pair, acl);
+        await lacking(pair, id, acl);
+      }),
     );
-  for (const acl of [read, write]) {
-    const id = acl.operation.toLowerCase();
-    await furnish(id);
-    await ownRights(id);
-    await revokeAcl(pair.as("admin", "target"), grantTo(acl), within());
-    await lacking(id, acl, acl === read ? isRefused : undefined);
-  }
-});
+  });
+
+  test("so are those on the topic of positions, which all mirrors share", async () => {
+    const isRefused = () =>
+      readPositions(pair.as("mirror", "target"), "x", within()).then(
+        () => false,
+        (error: unknown) => error instanceof NotAuthorizedError,
+      );
+    for (const acl of [read, write]) {
+      const id = acl.operation.toLowerCase();
+      await furnish(pair, id);
+      await ownRights(pair, id);
+      await revoke(pair, acl);
+      await lacking(pair, id, acl, acl === read ? isRefused : undefined);
+    }
+  });
+}
