@@ -1,8 +1,8 @@
-import {
+import type {
+  handleServerStreamingCall,
+  handleUnaryCall,
   Metadata,
-  type handleServerStreamingCall,
-  type handleUnaryCall,
-  type ServerWritableStream,
+  ServerWritableStream,
 } from "@grpc/grpc-js";
 import { requireDeadline, statusOf } from "./status.ts";
 
@@ -85,9 +85,6 @@ function openCall(serverCall: ServerCallSurface) {
     ? setTimeout(expire, Math.min(Math.max(remainingMs, 0), 2 ** 31 - 1))
     : undefined;
   serverCall.on("cancelled", cancel);
-  // A reset that came in one packet with the request is only noticed when grpc-js next touches the
-  // stream: sending the headers now makes it look.
-  serverCall.sendMetadata(new Metadata());
   return {
     signal: controller.signal,
     call: (): Call => ({
@@ -105,7 +102,6 @@ function openCall(serverCall: ServerCallSurface) {
 /** What the server's side of unary and streaming calls has in common. */
 interface ServerCallSurface {
   readonly metadata: Metadata;
-  sendMetadata(metadata: Metadata): void;
   getDeadline(): Date | number;
   on(event: "cancelled", listener: () => void): unknown;
   off(event: "cancelled", listener: () => void): unknown;

@@ -43,6 +43,7 @@ import {
   type Call,
 } from "../src/index.ts";
 import { statusOf } from "../src/status.ts";
+import { DATA, RST_STREAM, startHoldingProxy } from "./holding-proxy.ts";
 
 class TornError extends HybridgeError {
   readonly code = "TORN";
@@ -190,26 +191,36 @@ test("the deadline and the caller's cancel reach the handler", async () => {
   assert.equal(reasons[1], "AbortError");
 });
 
-test("a cancel in one packet with its request is not missed", async () => {
-  const aborted = Promise.withResolvers<undefined>();
+test("a cancel in one packet with its request is not missed", { timeout: 30_000 }, async () => {
+  let calls = 0;
+  const reasons: string[] = [];
   await using server = await serve({
     getStatus: async ({ signal }) => {
+      calls += 1;
+      if (calls !== 2) return empty;
       if (!signal.aborted) await once(signal, "abort");
-      aborted.resolve(undefined);
+      reasons.push((signal.reason as DOMException).name);
       throw signal.reason;
     },
   });
-  const client = createClient(QueryServiceClient, server.address);
-  // The first call opens the connection, so that the second one's frames leave together.
-  const warm = callUnary(client.getStatus.bind(client), {}, { deadlineMs: 2_000 });
-  await assert.rejects(warm, RpcCallError);
+  await using proxy = await startHoldingProxy(server.address);
+  const client = createClient(QueryServiceClient, proxy.address);
+  const getStatus = client.getStatus.bind(client);
+  // Opens the connection, so that the next call is nothing but its own frames.
+  await callUnary(getStatus, {}, { deadlineMs: 20_000 });
   const controller = new AbortController();
-  const limits = { deadlineMs: 600_000, signal: controller.signal };
-  const call = callUnary(client.getStatus.bind(client), {}, limits);
+  proxy.hold();
+  const call = callUnary(getStatus, {}, { deadlineMs: 600_000, signal: controller.signal });
+  await proxy.holds(DATA);
   controller.abort();
   await assert.rejects(call, { name: "AbortError" });
-  await aborted.promise;
+  await proxy.holds(RST_STREAM);
+  proxy.release();
+  // On the same connection: what came before it was dealt with.
+  await callUnary(getStatus, {}, { deadlineMs: 20_000 });
+  while (reasons.length === 0) await new Promise((resolve) => setImmediate(resolve));
   client.close();
+  assert.deepEqual([calls, reasons], [3, ["AbortError"]]);
 });
 
 test("a stream stops producing for a caller that does not read, and ends when it leaves", async () => {
