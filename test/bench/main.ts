@@ -2,6 +2,7 @@
 const subjects: Readonly<Record<string, () => Promise<{ main(args: string[]): Promise<number> }>>> =
   {
     ingest: () => import("./ingest/main.ts"),
+    landing: () => import("./landing/main.ts"),
     mirror: () => import("./mirror/main.ts"),
   };
 
