@@ -1,6 +1,7 @@
 // npm run fault -- SUBJECT [options]: breaks things on purpose and lets an oracle judge.
 const subjects: Readonly<Record<string, () => Promise<{ main(args: string[]): Promise<number> }>>> =
   {
+    landing: () => import("./landing/main.ts"),
     mirror: () => import("./mirror/main.ts"),
   };
 

@@ -80,6 +80,8 @@ public class SparkLanding {
             .master("local[2]")
             .config("spark.ui.enabled", "false")
             .config("spark.sql.session.timeZone", "UTC")
+            // As before Spark 4: an element that is not there is NULL.
+            .config("spark.sql.ansi.enabled", "false")
             .config("spark.sql.shuffle.partitions", "2")
             .config("spark.sql.parquet.compression.codec", "zstd")
             .getOrCreate();
