@@ -148,7 +148,13 @@ async function watch(
       last.push(line);
       if (last.length > 20) last.shift();
       share += done(line, () => (begin ??= now(child)));
-      if (begin && share >= 1) return between(child, begin, now(child));
+      if (begin && share >= 1) {
+        const run = between(child, begin, now(child));
+        // The names of the last files follow their commit by a moment.
+        child.kill("SIGTERM");
+        await ended.catch(() => undefined);
+        return run;
+      }
     }
     throw new Error(`it ended before it was done:\n${last.join("\n")}`);
   } finally {
