@@ -116,7 +116,8 @@ class Group implements AsyncDisposable {
     this.processes.splice(this.processes.indexOf(process), 1);
     process.kill("SIGTERM");
     const { code, signal } = await process.ended;
-    if (code === 0) return;
+    // One that has not begun to run ends as any program does.
+    if (code === 0 || (signal === "SIGTERM" && process.log() === "")) return;
     const end = signal ?? `exit code ${code}`;
     throw new Error(`asked to stop, one ended with ${end}:\n${process.log().slice(-2_000)}`);
   }
