@@ -6,7 +6,6 @@ import {
   openReader,
   partitionCount,
   readOffsets,
-  readPositions,
   type PositionRun,
 } from "@hybridge/kafka";
 import {
@@ -15,6 +14,7 @@ import {
   seededRandom,
   TransactionalProducer,
 } from "@hybridge/kafka/testing";
+import { readPositions } from "@hybridge/mirror";
 import { callUnary } from "@hybridge/rpc";
 import { readWithConsoleConsumer } from "./console-consumer.ts";
 import { CODECS, startPair, within } from "./harness.ts";
@@ -100,7 +100,9 @@ test("offsets are translated exactly, over the gaps that markers leave", async (
   let runs: readonly PositionRun[] = [];
   while (runs.length <= 1) {
     signal.throwIfAborted();
-    runs = (await readPositions(target, "transactions", signal)).get(0)?.runs ?? [];
+    runs =
+      (await readPositions(target, { sourceTopic: "transactions", source }, signal)).get(0)?.runs ??
+      [];
   }
   const client = await mirror.client();
   const translate = async (sourceOffset: bigint) =>

@@ -1,5 +1,6 @@
 import { describeError, retryOf } from "@hybridge/core";
-import type { CountedRange, MirroredPartition, OffsetRange, TopicLog } from "@hybridge/kafka";
+import type { CountedRange, OffsetRange, TopicLog } from "@hybridge/kafka";
+import type { MirroredPartition } from "@hybridge/mirror";
 import type { PartitionState } from "@hybridge/query";
 import type { GuardedEngine, QueryLimits } from "./engine.ts";
 import { NothingMirroredError } from "./errors.ts";

@@ -1,8 +1,9 @@
 import type { Emit } from "@hybridge/core";
 import { hdfsTableStore, openWebHdfs, webHdfsOptions } from "@hybridge/hdfs";
 import { hiveOptions, openHive } from "@hybridge/hive";
-import { clusterOptions, countRanges, describeLog, readPositions } from "@hybridge/kafka";
+import { clusterOptions, countRanges, describeLog, type ClusterOptions } from "@hybridge/kafka";
 import { TABLE_NAME, type TableStore } from "@hybridge/landing";
+import { readPositions } from "@hybridge/mirror";
 import { openRedshift, redshiftNames, redshiftOptions, redshiftTables } from "@hybridge/redshift";
 import { startRpcServer } from "@hybridge/rpc";
 import type { QueryGatewayConfig } from "./config.ts";
@@ -95,22 +96,20 @@ function reconcileSources(
 ): ReconcileSources {
   const clientId = "hybridge-query-gateway";
   const target = clusterOptions(config, "HYBRIDGE_TARGET", clientId, emit);
+  const source =
+    config.HYBRIDGE_SOURCE_BOOTSTRAP === undefined
+      ? undefined
+      : clusterOptions(config, "HYBRIDGE_SOURCE", clientId, emit);
   return {
     hive: engines.hiveGuarded,
     redshift: engines.redshiftGuarded,
-    source: sourceLog(config, clientId, emit),
-    positions: (topic, signal) => readPositions(target, topic, signal),
+    source: source && sourceLog(source),
+    positions: (sourceTopic, signal) => readPositions(target, { sourceTopic, source }, signal),
     internalEnds: (topic, signal) => readInternalEnds(engines.store, topic, emit, signal),
   };
 }
 
-function sourceLog(
-  config: QueryGatewayConfig,
-  clientId: string,
-  emit: Emit,
-): SourceLog | undefined {
-  if (config.HYBRIDGE_SOURCE_BOOTSTRAP === undefined) return undefined;
-  const source = clusterOptions(config, "HYBRIDGE_SOURCE", clientId, emit);
+function sourceLog(source: ClusterOptions): SourceLog {
   return {
     describe: (topic, signal) => describeLog(source, topic, signal),
     count: (topic, ranges, signal) => {

@@ -7,7 +7,8 @@ import {
   type PositionRun,
   type RecordToSend,
 } from "@hybridge/kafka";
-import { encodePosition, POSITIONS_TOPIC } from "@hybridge/kafka/raw";
+import { Cluster, POSITIONS_TOPIC } from "@hybridge/kafka/raw";
+import { encodePosition, RunList } from "@hybridge/mirror";
 import { produceBatches, TransactionalProducer } from "@hybridge/kafka/testing";
 import type { Redshift } from "@hybridge/redshift";
 import { hiveColumns, redshiftColumnNames, redshiftColumns } from "@hybridge/tweet";
@@ -253,6 +254,8 @@ function record(second: number): RecordToSend {
 export async function writeRuns(bootstrap: string, signal: AbortSignal): Promise<void> {
   const cluster = { bootstrap, clientId: "test" };
   const { topicId } = await describeLog(cluster, topic, signal);
+  await using raw = new Cluster(cluster);
+  const { clusterId } = await raw.describe([], signal);
   await ensureTopic(cluster, { topic: POSITIONS_TOPIC, partitions: 1 }, signal);
   await using writer = await openFencedWriter({
     cluster,
@@ -264,13 +267,17 @@ export async function writeRuns(bootstrap: string, signal: AbortSignal): Promise
   const entries = [0, 1].flatMap((partition) =>
     runs.map((each) =>
       encodePosition({
-        ...each,
-        partition,
-        sourceTopic: topic,
-        targetTopic: topic,
-        sourceTopicId: topicId,
-        targetTopicId: "target",
-        writerEpoch: 0,
+        scope: {
+          mirrorId: "test",
+          sourceClusterId: clusterId,
+          partition,
+          sourceTopic: topic,
+          targetTopic: topic,
+          sourceTopicId: topicId,
+          targetTopicId: "target",
+        },
+        writer: { producerId: 1n, producerEpoch: 0 },
+        runs: new RunList(each),
         epoch: -1,
         isDeadLetter: false,
       }),

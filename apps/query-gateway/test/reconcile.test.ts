@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HybridgeError, readConfig, UnavailableError } from "@hybridge/core";
-import type { CountedRange, LogRange, MirroredPartition } from "@hybridge/kafka";
+import type { CountedRange, LogRange } from "@hybridge/kafka";
+import type { MirroredPartition } from "@hybridge/mirror";
 import {
   ReconcileServiceClient,
   Verdict,

@@ -1,4 +1,4 @@
-import { POSITIONS_TOPIC } from "./positions.ts";
+import { POSITIONS_TOPIC } from "./positions-topic.ts";
 
 /** The services that speak to Kafka. */
 export type KafkaService =

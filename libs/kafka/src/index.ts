@@ -13,7 +13,6 @@ export {
 export { countRanges, type CountedRange, type OffsetRange } from "./count-ranges.ts";
 export { describeLog, type LogRange, type TopicLog } from "./describe-log.ts";
 export { grantAcls, type Grant } from "./grant-acls.ts";
-export { readPositions, type MirroredPartition } from "./positions.ts";
 export { openReader } from "./reader.ts";
 export { clusterOptions, clusterSettings } from "./settings.ts";
 export {

@@ -1,5 +1,5 @@
 // For those who move batches from log to log without decoding them: the mirror.
-export { Cluster } from "./cluster.ts";
+export { Cluster, withCluster } from "./cluster.ts";
 export {
   AuthenticationError,
   CorruptBatchError,
@@ -13,13 +13,7 @@ export {
 export { Fencer, isForgottenOwner, type Fence } from "./fence.ts";
 export { Fetcher, type Fetched, type Subscription } from "./fetcher.ts";
 export { endsOf, offsetAt, rangeOf } from "./offsets.ts";
-export {
-  encodePause,
-  encodePosition,
-  POSITIONS_TOPIC,
-  StoredPositions,
-  type PositionEntry,
-} from "./positions.ts";
+export { POSITIONS_TOPIC } from "./positions-topic.ts";
 export { readBatches } from "./sequential.ts";
 export { describeTopicConfig, makeTopic } from "./topics.ts";
 export { advanceSequence, Batch, buildBatch, HEADER_BYTES, stampBatch } from "./wire/batch.ts";

@@ -153,11 +153,11 @@ export class Mirror {
     const frames = new FramePool(options.bufferBytesMax);
     await using source = new Cluster(options.source, frames);
     await using target = new Cluster(options.target);
-    let isOneCluster = false;
-    await this.#patiently(async () => {
-      isOneCluster = await isLoop(source, target, options, signal);
-    }, signal);
-    const positions = new Positions(target, options.emit, clock);
+    const { sourceClusterId, isOneCluster } = await this.#patiently(
+      () => identify(source, target, options, signal),
+      signal,
+    );
+    const positions = new Positions({ ...options, target, sourceClusterId, clock });
     await this.#patiently(() => positions.open(signal), signal);
     const budget = new ByteBudget(options.bufferBytesMax, frames);
     const fetcher = this.#fetcher(source, budget, frames, signal);
@@ -310,13 +310,14 @@ export class Mirror {
   }
 
   /** Waits for a cluster that is away, for ever; what cannot pass by itself is thrown. */
-  async #patiently(attempt: () => Promise<void>, signal: AbortSignal): Promise<void> {
-    await retry(attempt, {
+  async #patiently<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    const result = await retry(attempt, {
       signal,
       maxMs: 2_000,
       onRetry: (error) => this.#outage.begin("a cluster does not answer", error),
     });
     this.#outage.end();
+    return result;
   }
 }
 
@@ -326,19 +327,21 @@ interface Run {
 }
 
 /**
- * Whether source and target are one cluster.
+ * Which cluster the source is, and whether the target is the same.
  *
  * @throws ConfigError with names as they are: the mirror would feed on its own output
  */
-async function isLoop(
+async function identify(
   source: Cluster,
   target: Cluster,
   options: MirrorOptions,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<{ readonly sourceClusterId: string; readonly isOneCluster: boolean }> {
   const [from, to] = [await source.describe([], signal), await target.describe([], signal)];
   const isOneCluster = from.clusterId === to.clusterId;
-  if (!isOneCluster || options.topics.prefix !== "") return isOneCluster;
+  if (!isOneCluster || options.topics.prefix !== "") {
+    return { sourceClusterId: from.clusterId, isOneCluster };
+  }
   throw new ConfigError(
     `source (${options.source.bootstrap}) and target (${options.target.bootstrap}) are one cluster, ${from.clusterId}: set another target, or HYBRIDGE_TARGET_PREFIX`,
   );

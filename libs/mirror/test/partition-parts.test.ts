@@ -78,8 +78,15 @@ test("what the target refuses teaches how to cut, or is an error", () => {
   assert.equal(refusals.learn(sent([1], 9), answer(errorCode.notLeader)), false);
 });
 
+const who = { mirrorId: "m", sourceClusterId: "c" };
+
 test("what an earlier topic of the name left in the same target is known, and not mixed", () => {
-  const all = new Positions(undefined as never, () => undefined, new FakeClock());
+  const all = new Positions({
+    target: undefined as never,
+    emit: () => undefined,
+    clock: new FakeClock(),
+    ...who,
+  });
   const owner = (sourceTopicId: string, targetTopicId = "t") => ({
     sourceTopic: "hybrid",
     sourceTopicId,
@@ -87,14 +94,15 @@ test("what an earlier topic of the name left in the same target is known, and no
     targetTopicId,
     partition: 0,
   });
+  const scope = (id: string, target?: string) => ({ ...owner(id, target), ...who });
   const old = all.of(owner("old"));
   old.add(run(0n, 1n, 10n));
   old.add(run(20n, 15n, 5n));
   old.addDeadLetter(30n, 1n);
   assert.equal(all.of(owner("old")), old, "the same owner has the same positions");
-  assert.equal(all.formerEnd(owner("old")), undefined);
-  assert.equal(all.formerEnd(owner("new")), 20n);
+  assert.equal(all.formerEnd(scope("old")), undefined);
+  assert.equal(all.formerEnd(scope("new")), 20n);
   assert.equal(all.of(owner("new")).end, undefined);
-  assert.equal(all.formerEnd(owner("new", "another target")), undefined);
-  assert.equal(all.formerEnd({ ...owner("new"), partition: 1 }), undefined);
+  assert.equal(all.formerEnd(scope("new", "another target")), undefined);
+  assert.equal(all.formerEnd({ ...scope("new"), partition: 1 }), undefined);
 });

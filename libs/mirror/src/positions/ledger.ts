@@ -1,21 +1,7 @@
 import { invariant } from "@hybridge/core";
 import type { PositionRun } from "@hybridge/kafka";
-import type { PositionEntry } from "@hybridge/kafka/raw";
-
-/** Whose runs they are. The ids tell a topic from one that was made again under its name. */
-export type PositionOwner = Pick<
-  PositionEntry,
-  "sourceTopic" | "sourceTopicId" | "targetTopic" | "targetTopicId" | "partition"
->;
-
-interface Run {
-  readonly sourceOffset: bigint;
-  readonly targetOffset: bigint;
-  count: bigint;
-  epoch: number;
-  writerEpoch: number;
-  readonly isDeadLetter: boolean;
-}
+import type { LastBatch, PositionEntry, PositionScope, Writer } from "./format.ts";
+import { RunList } from "./run-list.ts";
 
 /** `count` records in a row that the target holds in a row, too. */
 export interface NewRun extends PositionRun {
@@ -23,118 +9,272 @@ export interface NewRun extends PositionRun {
   readonly epoch: number;
 }
 
+/** Where both sides go on, and what stands before that. */
+export interface LedgerEnd {
+  readonly sourceOffset: bigint;
+  readonly targetOffset: bigint;
+  /** The source's leader epoch of the last record. */
+  readonly epoch: number;
+  readonly lastBatch: LastBatch | undefined;
+}
+
+/** What is to be written down. */
+export interface LedgerChanges {
+  readonly entries: readonly PositionEntry[];
+  /** Entries that are not needed any more: each under the epochs with which it was written. */
+  readonly obsolete: readonly ObsoleteEntry[];
+  /** It could not be written. */
+  restore(): void;
+}
+
+export interface ObsoleteEntry {
+  readonly scope: PositionScope;
+  readonly sourceOffset: bigint;
+  readonly writerEpoch: number;
+}
+
+const NOBODY: Writer = { producerId: -1n, producerEpoch: -1 };
+
+interface Entry {
+  readonly runs: RunList;
+  readonly isDeadLetter: boolean;
+  epoch: number;
+  lastBatch: LastBatch | undefined;
+  /** The epochs under which it stands in the topic, or is about to. */
+  readonly writers: Set<number>;
+}
+
 /**
  * Which records of one partition are in the target, and where. Pure: it is told what was
- * acknowledged and hands out what is to be written down.
+ * acknowledged, and hands out what is to be written down.
  */
 export class PositionLedger {
-  readonly owner: PositionOwner;
-  readonly runs: Run[] = [];
-  readonly deadLetters: Run[] = [];
-  readonly #dirty = new Set<Run>();
-  /** The producer epoch under which what is added is written down. */
-  #writerEpoch: number;
+  readonly scope: PositionScope;
+  readonly #entries: Entry[] = [];
+  readonly #deadLetters: Entry[] = [];
+  readonly #dirty = new Set<Entry>();
+  #obsolete: ObsoleteEntry[] = [];
+  /** Under whose name what is added is written down. */
+  #writer: Writer;
 
-  constructor(owner: PositionOwner, writerEpoch = -1) {
-    this.owner = owner;
-    this.#writerEpoch = writerEpoch;
+  constructor(scope: PositionScope, writer: Writer = NOBODY) {
+    this.scope = scope;
+    this.#writer = writer;
   }
 
   /** The same owner has fenced anew. */
-  renewed(writerEpoch: number): void {
-    this.#writerEpoch = writerEpoch;
+  renewed({ producerId, producerEpoch }: Writer): void {
+    this.#writer = { producerId, producerEpoch };
   }
 
-  /** Source and target offset after the last known record, and the source's leader epoch of it. */
-  get end(): { sourceOffset: bigint; targetOffset: bigint; epoch: number } | undefined {
-    const last = this.runs.at(-1);
-    return (
-      last && {
-        sourceOffset: last.sourceOffset + last.count,
-        targetOffset: last.targetOffset + last.count,
-        epoch: last.epoch,
+  /** Where to go on; undefined as long as nothing is known. */
+  get end(): LedgerEnd | undefined {
+    const last = this.#entries.at(-1);
+    if (!last) return undefined;
+    const { runs, epoch, lastBatch } = last;
+    return { sourceOffset: runs.sourceEnd, targetOffset: runs.targetEnd, epoch, lastBatch };
+  }
+
+  /** The source offset after the last dead letter; 0 when there is none. */
+  get deadLettersEnd(): bigint {
+    return this.#deadLetters.at(-1)?.runs.sourceEnd ?? 0n;
+  }
+
+  get runs(): readonly PositionRun[] {
+    return this.#entries.flatMap(({ runs }) => [...runs.runs()]);
+  }
+
+  /** How many entries hold all this. */
+  get size(): number {
+    return this.#entries.length + this.#deadLetters.length;
+  }
+
+  /** Takes an entry as it stands in the topic, in the order of source offsets. */
+  load(entry: PositionEntry, writers: Iterable<number>): void {
+    const { runs, isDeadLetter, epoch, lastBatch } = entry;
+    const list = isDeadLetter ? this.#deadLetters : this.#entries;
+    const last = list.at(-1)?.runs;
+    const isBehind =
+      !last ||
+      (runs.sourceOffset >= last.sourceEnd &&
+        (isDeadLetter || runs.targetOffset >= last.targetEnd));
+    // Two owners cut the same records differently: what goes beyond the first of the two counts.
+    if (!isBehind) this.adopt(entry);
+    else list.push({ runs, isDeadLetter, epoch, lastBatch, writers: new Set(writers) });
+  }
+
+  /** Takes of another entry what goes beyond all that is known; it is written down as our own. */
+  adopt({ runs, isDeadLetter, epoch }: PositionEntry): void {
+    for (const run of runs.runs()) {
+      const end = run.sourceOffset + run.count;
+      const known = isDeadLetter ? this.deadLettersEnd : (this.end?.sourceOffset ?? 0n);
+      if (end <= known) continue;
+      const skipped = known > run.sourceOffset ? known - run.sourceOffset : 0n;
+      const sourceOffset = run.sourceOffset + skipped;
+      const count = run.count - skipped;
+      if (isDeadLetter) this.addDeadLetter(sourceOffset, count);
+      else {
+        const targetOffset = run.targetOffset + skipped;
+        if (targetOffset < (this.end?.targetOffset ?? 0n)) continue;
+        this.add({ sourceOffset, targetOffset, count, epoch });
       }
-    );
-  }
-
-  /** Takes an entry that was read from the target. */
-  load(entry: PositionEntry): void {
-    const { sourceOffset, targetOffset, count, epoch, isDeadLetter, writerEpoch } = entry;
-    const run = { sourceOffset, targetOffset, count, epoch, isDeadLetter, writerEpoch };
-    (isDeadLetter ? this.deadLetters : this.runs).push(run);
+    }
   }
 
   /** Takes records that the target has: behind all others, on both sides. */
-  add({ sourceOffset, targetOffset, count, epoch }: NewRun): void {
-    const last = this.runs.at(-1);
-    invariant(count > 0n, "a run has records");
+  add({ epoch, ...run }: NewRun, lastBatch?: LastBatch): void {
+    const last = this.#entries.at(-1);
     invariant(
-      !last ||
-        (sourceOffset >= last.sourceOffset + last.count &&
-          targetOffset >= last.targetOffset + last.count),
+      !last || (run.sourceOffset >= last.runs.sourceEnd && run.targetOffset >= last.runs.targetEnd),
       "positions are added in the order of both logs",
     );
-    if (
-      last &&
-      last.sourceOffset + last.count === sourceOffset &&
-      last.targetOffset + last.count === targetOffset
-    ) {
-      last.count += count;
-      last.epoch = epoch;
-      last.writerEpoch = this.#writerEpoch;
-      this.#dirty.add(last);
-      return;
-    }
-    const at = { sourceOffset, targetOffset, count, epoch };
-    const run = { ...at, isDeadLetter: false, writerEpoch: this.#writerEpoch };
-    this.runs.push(run);
-    this.#dirty.add(run);
+    const isAppended = last?.runs.append(run) === true;
+    const entry = isAppended ? last : this.#begin(this.#entries, run, false);
+    entry.epoch = epoch;
+    entry.lastBatch = lastBatch;
+    this.#changed(entry);
   }
 
   /** Takes records that were put aside and have no target offset. */
   addDeadLetter(sourceOffset: bigint, count: bigint): void {
-    invariant(count > 0n, "a dead letter stands for something");
-    const known = { sourceOffset, targetOffset: -1n, epoch: -1, isDeadLetter: true };
-    const run = { ...known, count, writerEpoch: this.#writerEpoch };
-    this.deadLetters.push(run);
-    this.#dirty.add(run);
+    const last = this.#deadLetters.at(-1);
+    const targetOffset = last?.runs.targetEnd ?? 0n;
+    const run = { sourceOffset, targetOffset, count };
+    // What follows at once is the same entry: of 5,000 refused records there are not 5,000.
+    const isAppended = last?.runs.sourceEnd === sourceOffset && last.runs.append(run);
+    this.#changed(
+      isAppended ? last : this.#begin(this.#deadLetters, { ...run, targetOffset: 0n }, true),
+    );
   }
 
   isDeadLetter(sourceOffset: bigint): boolean {
-    return this.deadLetters.some(
-      (run) => run.sourceOffset <= sourceOffset && sourceOffset < run.sourceOffset + run.count,
-    );
+    const { entry } = entryAfter(this.#deadLetters, ({ runs }) => runs.sourceEnd > sourceOffset);
+    return entry !== undefined && sourceOffset >= entry.runs.sourceOffset;
   }
 
   /** The first target offset at or after a source offset; undefined beyond what is mirrored. */
   translate(sourceOffset: bigint): { targetOffset: bigint; exact: boolean } | undefined {
-    const run = this.runs[firstRunEndingAfter(this.runs, sourceOffset)];
-    if (!run) return undefined;
-    if (sourceOffset < run.sourceOffset) return { targetOffset: run.targetOffset, exact: false };
-    return { targetOffset: run.targetOffset + (sourceOffset - run.sourceOffset), exact: true };
+    const { entry } = entryAfter(this.#entries, ({ runs }) => runs.sourceEnd > sourceOffset);
+    for (const run of entry?.runs.runs() ?? []) {
+      if (sourceOffset < run.sourceOffset) return { targetOffset: run.targetOffset, exact: false };
+      const behind = sourceOffset - run.sourceOffset;
+      if (behind < run.count) return { targetOffset: run.targetOffset + behind, exact: true };
+    }
+    return undefined;
+  }
+
+  /** The source offset of the record that stands, or stood, at a target offset; undefined for none. */
+  sourceOf(targetOffset: bigint): bigint | undefined {
+    const { entry } = entryAfter(this.#entries, ({ runs }) => runs.targetEnd > targetOffset);
+    for (const run of entry?.runs.runs() ?? []) {
+      if (targetOffset < run.targetOffset) return undefined;
+      const behind = targetOffset - run.targetOffset;
+      if (behind < run.count) return run.sourceOffset + behind;
+    }
+    return undefined;
+  }
+
+  /** Forgets the records from a target offset on: they are not there any more. */
+  cut(targetOffset: bigint): void {
+    const { index } = entryAfter(this.#entries, ({ runs }) => runs.targetEnd > targetOffset);
+    const removed = this.#entries.splice(index);
+    for (const entry of removed) {
+      const { runs, epoch } = entry;
+      const kept = new PositionLedger(this.scope, this.#writer);
+      for (const run of runs.runs()) {
+        const left = targetOffset - run.targetOffset;
+        if (left > 0n) kept.add({ ...run, count: left < run.count ? left : run.count, epoch });
+      }
+      const [first] = kept.#entries;
+      this.#dirty.delete(entry);
+      for (const writerEpoch of entry.writers) {
+        // Under the present epoch it is written again, and replaces what stands there.
+        if (first && writerEpoch === this.#writer.producerEpoch) continue;
+        const { sourceOffset } = runs;
+        this.#obsolete.push({ scope: this.scope, sourceOffset, writerEpoch });
+      }
+      if (!first) continue;
+      this.#entries.push(first);
+      this.#changed(first);
+    }
+  }
+
+  /** Forgets what neither log holds any more; the last entry says where to go on, and stays. */
+  prune(sourceStart: bigint, targetStart: bigint): void {
+    const isGone = ({ runs, isDeadLetter }: Entry) =>
+      runs.sourceEnd <= sourceStart && (isDeadLetter || runs.targetEnd <= targetStart);
+    for (const list of [this.#entries, this.#deadLetters]) {
+      let gone = 0;
+      while (gone < list.length - 1 && isGone(list[gone] as Entry)) gone += 1;
+      for (const entry of list.splice(0, gone)) {
+        this.#dirty.delete(entry);
+        for (const writerEpoch of entry.writers) {
+          const { sourceOffset } = entry.runs;
+          this.#obsolete.push({ scope: this.scope, sourceOffset, writerEpoch });
+        }
+      }
+    }
   }
 
   /** Hands out what has changed; `restore` puts it back when it could not be written. */
-  takeDirty(): { entries: PositionEntry[]; restore: () => void } {
-    const runs = [...this.#dirty];
+  takeChanges(): LedgerChanges {
+    const dirty = [...this.#dirty];
+    const obsolete = this.#obsolete;
     this.#dirty.clear();
+    this.#obsolete = [];
     return {
-      entries: runs.map((run) => ({ ...this.owner, ...run })),
+      entries: dirty.map((entry) => this.#written(entry, obsolete)),
+      obsolete,
       restore: () => {
-        for (const run of runs) this.#dirty.add(run);
+        for (const entry of dirty) this.#dirty.add(entry);
+        this.#obsolete.unshift(...obsolete);
       },
     };
   }
+
+  /** An entry under the present epoch; what former ones wrote of it is not needed behind that. */
+  #written({ writers, ...entry }: Entry, obsolete: ObsoleteEntry[]): PositionEntry {
+    const { scope } = this;
+    const { sourceOffset } = entry.runs;
+    for (const writerEpoch of writers) {
+      if (writerEpoch !== this.#writer.producerEpoch)
+        obsolete.push({ scope, sourceOffset, writerEpoch });
+    }
+    writers.clear();
+    writers.add(this.#writer.producerEpoch);
+    return { scope, writer: this.#writer, ...entry };
+  }
+
+  #begin(list: Entry[], run: PositionRun, isDeadLetter: boolean): Entry {
+    const runs = new RunList(run);
+    const entry = {
+      runs,
+      isDeadLetter,
+      epoch: -1,
+      lastBatch: undefined,
+      writers: new Set<number>(),
+    };
+    list.push(entry);
+    return entry;
+  }
+
+  #changed(entry: Entry): void {
+    this.#dirty.add(entry);
+  }
 }
 
-function firstRunEndingAfter(runs: readonly PositionRun[], sourceOffset: bigint): number {
+/** The first entry for which the predicate holds; it holds for all behind that one. */
+function entryAfter(
+  entries: readonly Entry[],
+  predicate: (entry: Entry) => boolean,
+): { readonly index: number; readonly entry: Entry | undefined } {
   let low = 0;
-  let high = runs.length;
+  let high = entries.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    const run = runs[middle];
-    if (run && run.sourceOffset + run.count <= sourceOffset) low = middle + 1;
+    const entry = entries[middle];
+    if (entry && !predicate(entry)) low = middle + 1;
     else high = middle;
   }
-  return low;
+  return { index: low, entry: entries[low] };
 }

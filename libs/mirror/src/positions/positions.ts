@@ -2,46 +2,62 @@ import { describeError, failpoint, retry, type Clock, type Emit } from "@hybridg
 import {
   brokerError,
   buildBatch,
-  encodePause,
-  encodePosition,
   encodeRecords,
   makeTopic,
   POSITIONS_TOPIC,
   produceApi,
   readProduce,
-  StoredPositions,
   writeProduce,
   type Cluster,
   type Fence,
 } from "@hybridge/kafka/raw";
 import { mirrorEvents } from "../events.ts";
-import { PositionLedger, type PositionOwner } from "./ledger.ts";
+import type { Route } from "../route.ts";
+import { encodePosition, isOfVersion1, positionKey, type PositionScope } from "./format.ts";
+import { PositionLedger, type LedgerChanges } from "./ledger.ts";
+import { Pauses, type PauseScope, type SourcePartition } from "./pauses.ts";
+import { isOf, isOfMirror, resolve, StoredPositions } from "./stored-positions.ts";
 
 const NOBODY = { producerId: -1n, producerEpoch: -1, baseSequence: -1 } as const;
-/** Entries in one batch: some 200 bytes each. */
-const ENTRIES_AT_ONCE = 2_000;
+/** Bytes in one batch, about: the topic takes 1 MB. */
+const BATCH_BYTES = 500_000;
 
-/** A partition of a source topic. */
-type SourcePartition = Pick<PositionOwner, "sourceTopic" | "partition">;
+/** A route, and the ids of its topics. */
+export type IdentifiedRoute = Route & Pick<PositionScope, "sourceTopicId" | "targetTopicId">;
+
+interface StoredRecord {
+  readonly key: Buffer;
+  readonly value: Buffer | null;
+}
+
+export interface PositionsOptions extends PauseScope {
+  readonly target: Cluster;
+  readonly emit: Emit;
+  readonly clock: Clock;
+}
 
 /** All partitions' positions and pauses, and the writer of their topic. */
 export class Positions {
-  readonly #cluster: Cluster;
-  readonly #emit: Emit;
-  readonly #clock: Clock;
-  readonly #partitions = new Map<string, PositionLedger>();
-  readonly #pauses = new Map<string, number>();
+  readonly #options: PositionsOptions;
+  /** By source partition: one for each pair of topics that has, or had, its name. */
+  readonly #ledgers = new Map<string, PositionLedger[]>();
+  readonly #pauses: Pauses;
   readonly #stored: StoredPositions;
+  /** Keys of version 1 that are not needed any more. */
+  readonly #obsolete: string[] = [];
   #writing: Promise<void> = Promise.resolve();
   #reading: Promise<void> = Promise.resolve();
   #nextReading: Promise<void> | undefined;
   #reason: string | undefined;
 
-  constructor(cluster: Cluster, emit: Emit, clock: Clock) {
-    this.#cluster = cluster;
-    this.#emit = emit;
-    this.#clock = clock;
-    this.#stored = new StoredPositions(cluster);
+  constructor(options: PositionsOptions) {
+    this.#options = options;
+    const { clock, target } = options;
+    this.#pauses = new Pauses(options);
+    this.#stored = new StoredPositions(target, {
+      isWanted: (scope) => isOfVersion1(scope) || isOfMirror(scope, options),
+      onPause: (key, value) => this.#pauses.take(key, value, clock.now()),
+    });
   }
 
   /** Why positions are not written at the moment; undefined when they are. */
@@ -56,9 +72,8 @@ export class Positions {
       partitions: 1,
       config: { "cleanup.policy": "compact", "segment.bytes": String(16 << 20) },
     };
-    await makeTopic(this.#cluster, wanted, signal);
+    await makeTopic(this.#options.target, wanted, signal);
     await this.readOn(signal);
-    for (const pause of this.#stored.pauses) this.#pauses.set(keyOf(pause), pause.sinceMs);
   }
 
   /** Reads what was written since, up to now; those who ask meanwhile share the next reading. */
@@ -79,45 +94,73 @@ export class Positions {
    * The positions of one partition; entries of deleted topics of the same names are left out. What
    * is in memory counts as long as nobody else has owned the partition since, else what was read.
    */
-  of(owner: PositionOwner, fence?: Fence): PositionLedger {
-    const key = `${keyOf(owner)}/${owner.sourceTopicId}/${owner.targetTopic}/${owner.targetTopicId}`;
-    const existing = this.#partitions.get(key);
+  of(route: IdentifiedRoute, fence?: Fence): PositionLedger {
+    const scope = this.#scopeOf(route);
+    const place = placeOf(route);
+    const ledgers = this.#ledgers.get(place) ?? [];
+    this.#ledgers.set(place, ledgers);
+    const index = ledgers.findIndex(({ scope: other }) => isSameTopics(other, scope));
+    const existing = ledgers[index];
     if (existing && fence?.isContinued !== false) {
-      if (fence) existing.renewed(fence.producerEpoch);
+      if (fence) existing.renewed(fence);
       return existing;
     }
-    const positions = new PositionLedger(owner, fence?.producerEpoch);
-    const entries = this.#stored.of(owner.sourceTopic, owner.partition);
-    for (const entry of entries.toSorted((a, b) => (a.sourceOffset < b.sourceOffset ? -1 : 1))) {
-      if (entry.sourceTopicId === owner.sourceTopicId && isSameTarget(entry, owner)) {
-        positions.load(entry);
-      }
-    }
-    this.#partitions.set(key, positions);
-    return positions;
+    const ledger = this.#load(scope, fence);
+    if (index < 0) ledgers.push(ledger);
+    else ledgers[index] = ledger;
+    return ledger;
   }
 
   /**
    * Where that ends in the target which came from earlier source topics of the same name: they
    * were deleted, and the topic created again. Undefined when nothing is known of such.
    */
-  formerEnd(owner: PositionOwner): bigint | undefined {
-    const ends = [...this.#partitions.values()]
-      .filter((former) => keyOf(former.owner) === keyOf(owner))
-      .flatMap((former) => former.runs.map((run) => ({ ...former.owner, ...run })))
-      .concat(this.#stored.of(owner.sourceTopic, owner.partition))
-      .filter((run) => run.sourceTopicId !== owner.sourceTopicId && isSameTarget(run, owner))
-      .filter((run) => !run.isDeadLetter)
-      .map((run) => run.targetOffset + run.count);
-    return ends.reduce<bigint | undefined>(
+  formerEnd({
+    sourceTopic,
+    partition,
+    sourceTopicId,
+    targetTopicId,
+  }: PositionScope): bigint | undefined {
+    const place = { sourceTopic, partition };
+    const isFormer = (scope: PositionScope) =>
+      scope.sourceTopicId !== sourceTopicId && scope.targetTopicId === targetTopicId;
+    const stored = this.#stored
+      .allOf(place)
+      .filter(({ scope, isDeadLetter }) => isFormer(scope) && !isDeadLetter)
+      .map(({ runs }) => runs.targetEnd);
+    const inMemory = (this.#ledgers.get(placeOf(place)) ?? [])
+      .filter(({ scope }) => isFormer(scope))
+      .flatMap(({ end }) => end?.targetOffset ?? []);
+    return [...stored, ...inMemory].reduce<bigint | undefined>(
       (most, end) => (most === undefined || end > most ? end : most),
       undefined,
     );
   }
 
+  /** Forgets of a ledger what neither log holds any more. */
+  prune(ledger: PositionLedger, sourceStart: bigint, targetStart: bigint): void {
+    ledger.prune(sourceStart, targetStart);
+    const former = resolve(
+      this.#stored
+        .allOf(ledger.scope)
+        .filter((entry) => isOfVersion1(entry.scope) && isOf(entry, ledger.scope)),
+    );
+    // The last one says where an older version would have to go on.
+    for (const { entry, writers } of former.slice(0, -1)) {
+      const { scope, runs, isDeadLetter } = entry;
+      if (runs.sourceEnd > sourceStart) continue;
+      if (!isDeadLetter && runs.targetEnd > targetStart) continue;
+      for (const writerEpoch of writers) {
+        const key = positionKey(scope, runs.sourceOffset, writerEpoch);
+        this.#stored.take(key, null);
+        this.#obsolete.push(key);
+      }
+    }
+  }
+
   /** When an operator paused the partition; undefined when it is not paused. */
   pausedSince(at: SourcePartition): number | undefined {
-    return this.#pauses.get(keyOf(at));
+    return this.#pauses.since(at);
   }
 
   /** Writes down that partitions are paused, or (with undefined) are not any more. */
@@ -127,15 +170,11 @@ export class Positions {
     signal: AbortSignal,
   ): Promise<void> {
     if (list.length === 0) return;
-    const batch = encode(
-      list.map((at) => encodePause(at, sinceMs)),
-      this.#clock.now(),
+    await this.#produce(
+      list.map((at) => this.#pauses.encode(at, sinceMs)),
+      signal,
     );
-    await retry(() => this.#produce(batch, signal), { signal, tries: 3 });
-    for (const at of list) {
-      if (sinceMs === undefined) this.#pauses.delete(keyOf(at));
-      else this.#pauses.set(keyOf(at), sinceMs);
-    }
+    for (const at of list) this.#pauses.set(at, sinceMs);
     failpoint("mirror.pause.written");
   }
 
@@ -150,39 +189,68 @@ export class Positions {
   async run(everyMs: number, signal: AbortSignal): Promise<void> {
     const isStopped = () => signal.aborted;
     while (!isStopped()) {
-      await this.#clock.sleep(everyMs, signal).catch(() => undefined);
+      await this.#options.clock.sleep(everyMs, signal).catch(() => undefined);
       try {
         await this.flush(signal);
         this.#reason = undefined;
       } catch (error) {
         if (isStopped()) return;
-        if (this.#reason === undefined) this.#emit(mirrorEvents.positionsLate(error));
+        if (this.#reason === undefined) this.#options.emit(mirrorEvents.positionsLate(error));
         this.#reason = `positions cannot be written: ${describeError(error)}`;
       }
     }
   }
 
+  #scopeOf(route: IdentifiedRoute): PositionScope {
+    const { mirrorId, sourceClusterId } = this.#options;
+    const { sourceTopic, sourceTopicId, targetTopic, targetTopicId, partition } = route;
+    const topics = { sourceTopic, sourceTopicId, targetTopic, targetTopicId };
+    return { mirrorId, sourceClusterId, ...topics, partition };
+  }
+
+  /** What was written down, by this version and, where that goes further, by the first one. */
+  #load(scope: PositionScope, fence: Fence | undefined): PositionLedger {
+    const ledger = new PositionLedger(scope, fence);
+    const all = this.#stored.allOf(scope).filter((entry) => isOf(entry, scope));
+    const own = all.filter((entry) => !isOfVersion1(entry.scope));
+    const former = all.filter((entry) => isOfVersion1(entry.scope));
+    for (const { entry, writers } of resolve(own)) ledger.load(entry, writers);
+    for (const { entry } of resolve(former)) ledger.adopt(entry);
+    return ledger;
+  }
+
   async #write(signal: AbortSignal): Promise<void> {
-    const taken = [...this.#partitions.values()].map((positions) => positions.takeDirty());
-    const entries = taken.flatMap((part) => part.entries);
-    if (entries.length === 0) return;
+    const changes = [...this.#ledgers.values()].flatMap((ledgers) =>
+      ledgers.map((ledger) => ledger.takeChanges()),
+    );
+    const records = changes.flatMap(({ entries }) => entries.map(encodePosition));
+    const tombstones = changes.flatMap(({ obsolete }) => obsolete.map(tombstoneOf));
+    const obsolete = this.#obsolete.splice(0);
+    for (const key of obsolete) tombstones.push({ key: Buffer.from(key), value: null });
+    if (records.length + tombstones.length === 0) return;
     failpoint("mirror.positions.before-write");
     try {
-      for (let at = 0; at < entries.length; at += ENTRIES_AT_ONCE) {
-        const some = entries.slice(at, at + ENTRIES_AT_ONCE).map(encodePosition);
-        const batch = encode(some, this.#clock.now());
-        await retry(() => this.#produce(batch, signal), { signal, tries: 3 });
-      }
+      // What takes the place of obsolete entries goes before them.
+      await this.#produce([...records, ...tombstones], signal);
     } catch (error) {
-      for (const part of taken) part.restore();
+      for (const change of changes) change.restore();
+      this.#obsolete.push(...obsolete);
       throw error;
     }
     failpoint("mirror.positions.after-write");
   }
 
-  async #produce(batch: Buffer, signal: AbortSignal): Promise<void> {
+  async #produce(records: readonly StoredRecord[], signal: AbortSignal): Promise<void> {
+    for (const some of inBatches(records)) {
+      const batch = encode(some, this.#options.clock.now());
+      await retry(() => this.#produceBatch(batch, signal), { signal, tries: 3 });
+    }
+  }
+
+  async #produceBatch(batch: Buffer, signal: AbortSignal): Promise<void> {
+    const { target } = this.#options;
     const at = { topic: POSITIONS_TOPIC, partition: 0 };
-    const [answer] = await this.#cluster.askLeader(
+    const [answer] = await target.askLeader(
       at,
       produceApi,
       () => writeProduce([{ ...at, batch }], 10_000),
@@ -190,25 +258,39 @@ export class Positions {
       signal,
     );
     if (answer?.error === 0) return;
-    this.#cluster.forget(POSITIONS_TOPIC);
+    target.forget(POSITIONS_TOPIC);
     const need = { operation: "Write", name: POSITIONS_TOPIC } as const;
     throw brokerError("write positions", answer?.error ?? -1, answer?.message, need);
   }
 }
 
-function keyOf({ sourceTopic, partition }: SourcePartition): string {
+function placeOf({ sourceTopic, partition }: SourcePartition): string {
   return `${sourceTopic}/${partition}`;
 }
 
-function isSameTarget(a: PositionOwner, b: PositionOwner): boolean {
-  return a.targetTopic === b.targetTopic && a.targetTopicId === b.targetTopicId;
+function isSameTopics(a: PositionScope, b: PositionScope): boolean {
+  return a.sourceTopicId === b.sourceTopicId && a.targetTopicId === b.targetTopicId;
 }
 
-function encode(
-  entries: readonly { key: Buffer; value: Buffer | null }[],
-  timestampMs: number,
-): Buffer {
-  const records = entries.map((entry) => ({ ...entry, headers: [], timestampMs }));
+function tombstoneOf({ scope, sourceOffset, writerEpoch }: LedgerChanges["obsolete"][number]) {
+  return { key: Buffer.from(positionKey(scope, sourceOffset, writerEpoch)), value: null };
+}
+
+function* inBatches(records: readonly StoredRecord[]): Generator<readonly StoredRecord[]> {
+  let some: StoredRecord[] = [];
+  let bytes = 0;
+  for (const record of records) {
+    some.push(record);
+    bytes += record.key.length + (record.value?.length ?? 0) + 20;
+    if (bytes < BATCH_BYTES) continue;
+    yield some;
+    [some, bytes] = [[], 0];
+  }
+  if (some.length > 0) yield some;
+}
+
+function encode(list: readonly StoredRecord[], timestampMs: number): Buffer {
+  const records = list.map((entry) => ({ ...entry, headers: [], timestampMs }));
   return buildBatch(encodeRecords(records, timestampMs), {
     ...NOBODY,
     codec: 0,

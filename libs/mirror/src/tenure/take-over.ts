@@ -80,6 +80,7 @@ async function resume(
   const { sourceTopic, targetTopic, partition } = route;
   const range = await rangeOf(source, sourceTopic, partition, signal);
   const start = await offsetAt(target, { topic: targetTopic, partition }, "earliest", signal);
+  context.positions.prune(ledger, range.start, start);
   const { end } = ledger;
   const known = end?.sourceOffset ?? range.start;
   const isCut = known < range.start;
@@ -140,19 +141,18 @@ async function isCompacted(
 function formerEnd(
   { positions: all, onRecreation }: MirrorContext,
   { sourceTopic, targetTopic, partition }: Route,
-  { owner }: PositionLedger,
+  { scope }: PositionLedger,
 ): bigint | undefined {
-  const end = all.formerEnd(owner);
+  const end = all.formerEnd(scope);
   if (end === undefined || onRecreation === "continue") return end;
   throw new TopicRecreatedError(
-    `mirror ${sourceTopic}-${partition}: the topic has the id ${owner.sourceTopicId} now, and what stands in ${targetTopic} up to offset ${end} came from one with another id: it was deleted and created again; with HYBRIDGE_ON_RECREATION=continue the new topic is mirrored from its beginning, behind the old records`,
+    `mirror ${sourceTopic}-${partition}: the topic has the id ${scope.sourceTopicId} now, and what stands in ${targetTopic} up to offset ${end} came from one with another id: it was deleted and created again; with HYBRIDGE_ON_RECREATION=continue the new topic is mirrored from its beginning, behind the old records`,
   );
 }
 
 /** A record is put aside when all before it is settled, so that nothing up to it is left. */
 function behindDeadLetters(ledger: PositionLedger, next: bigint): bigint {
-  const last = ledger.deadLetters.at(-1);
-  const settled = last ? last.sourceOffset + last.count : 0n;
+  const settled = ledger.deadLettersEnd;
   return settled > next ? settled : next;
 }
 

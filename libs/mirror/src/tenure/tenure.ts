@@ -2,6 +2,7 @@ import { failpoint, invariant } from "@hybridge/core";
 import { OffsetOutOfRangeError } from "@hybridge/kafka";
 import {
   advanceSequence,
+  Batch,
   brokerError,
   errorCode,
   makeCommittedFilter,
@@ -244,10 +245,12 @@ export class Tenure implements BatchSource, AsyncDisposable {
     }
     failpoint("mirror.produce.acked");
     this.#inFlight.acknowledged(sent);
+    const lastBatch = { targetOffset: sent.expected, crc: new Batch(sent.bytes).crc };
     let target = sent.expected;
     for (const { runs, epoch } of sent.parts) {
       for (const { sourceOffset, count } of runs) {
-        this.ledger.add({ sourceOffset, targetOffset: target, count: BigInt(count), epoch });
+        const run = { sourceOffset, targetOffset: target, count: BigInt(count), epoch };
+        this.ledger.add(run, lastBatch);
         target += BigInt(count);
       }
     }
