@@ -62,6 +62,10 @@ export const settings = {
     schema: setting.oneOf(["stop", "continue"], "stop"),
     doc: "when the source topic was deleted and created again: stop the partition, or mirror the new topic from its beginning, behind what came from the old one",
   },
+  HYBRIDGE_ON_TARGET_LOSS: {
+    schema: setting.oneOf(["stop", "copy"], "stop"),
+    doc: "when the target lost records that it had acknowledged: stop the partition, or copy them again, behind what stands there now",
+  },
   HYBRIDGE_DISCOVER_MS: {
     schema: setting.integer(200, 600_000, 2_000),
     doc: "how often to look for new topics and partitions, and for the ends of those that are not read, in milliseconds",
@@ -108,6 +112,7 @@ export function mirrorOptions(config: MirrorConfig, emit?: Emit): Omit<MirrorOpt
     },
     onTruncation: config.HYBRIDGE_ON_TRUNCATION,
     onRecreation: config.HYBRIDGE_ON_RECREATION,
+    onTargetLoss: config.HYBRIDGE_ON_TARGET_LOSS,
     discoverEveryMs: config.HYBRIDGE_DISCOVER_MS,
     renewEveryMs: config.HYBRIDGE_RENEW_MS,
     positionsEveryMs: config.HYBRIDGE_POSITIONS_MS,

@@ -24,6 +24,8 @@ export interface MirrorContext {
   readonly mirrorId: string;
   /** What to do when the source lost records before they were mirrored. */
   readonly onTruncation: "continue" | "stop";
+  /** What to do when the target lost records that it had acknowledged. */
+  readonly onTargetLoss: "stop" | "copy";
   /** What to do when the source topic was deleted and created again. */
   readonly onRecreation: "continue" | "stop";
   /**

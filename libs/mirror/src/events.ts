@@ -1,5 +1,6 @@
 import type { HybridgeEvent } from "@hybridge/core";
 import type { Route } from "./route.ts";
+import type { TargetLoss } from "./tenure/target-loss.ts";
 
 const labels = (route: Route) => ({
   topic: route.sourceTopic,
@@ -81,6 +82,21 @@ export const mirrorEvents = {
     fields: { ...route },
     error,
     measurements: [one("mirror_target_divergences_total", route)],
+  }),
+  targetLost: (route: Route, loss: TargetLoss, error?: unknown): HybridgeEvent => ({
+    name: "mirror.target_lost",
+    level: "error",
+    message: `${route.targetTopic}-${route.partition}: the target lost ${loss.records} records that it had acknowledged, source offsets ${loss.sourceFrom} to ${loss.sourceEnd - 1n}${error === undefined ? "; they are copied again" : ""}`,
+    fields: {
+      ...route,
+      records: String(loss.records),
+      firstSourceOffset: String(loss.sourceFrom),
+      lastSourceOffset: String(loss.sourceEnd - 1n),
+      firstTargetOffset: String(loss.targetFrom),
+      lastTargetOffset: String(loss.targetEnd - 1n),
+    },
+    error,
+    measurements: [one("mirror_target_records_lost_total", route, Number(loss.records))],
   }),
   foreignWriter: (route: Route, error: unknown): HybridgeEvent => ({
     name: "mirror.foreign_writer",

@@ -44,6 +44,7 @@ export interface MirrorOptions {
   readonly merge: MergePolicy;
   readonly onTruncation: "continue" | "stop";
   readonly onRecreation: "continue" | "stop";
+  readonly onTargetLoss: "stop" | "copy";
   readonly discoverEveryMs: number;
   readonly renewEveryMs: number;
   readonly positionsEveryMs: number;

@@ -221,6 +221,14 @@ test("a target that was cut back leaves only what still stands there", () => {
       const { known, target } = fill(ledger, list);
       const cut = BigInt(at) % (target + 1n);
       ledger.takeChanges();
+      const gone = [...known].filter(([, to]) => to >= cut);
+      const lost = ledger.from(cut);
+      assert.equal(lost.records, BigInt(gone.length));
+      if (gone[0]) assert.deepEqual([lost.sourceFrom, lost.targetFrom], gone[0]);
+      assert.equal(
+        ledger.lastBefore(cut),
+        [...known.values()].findLast((to) => to < cut),
+      );
       ledger.cut(cut);
       const left = new Map<bigint, bigint>();
       for (const { sourceOffset, targetOffset, count } of ledger.runs) {

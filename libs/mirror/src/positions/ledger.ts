@@ -174,8 +174,40 @@ export class PositionLedger {
     return undefined;
   }
 
-  /** Forgets the records from a target offset on: they are not there any more. */
+  /** The last target offset before this one that holds, or held, a record. */
+  lastBefore(targetOffset: bigint): bigint | undefined {
+    const { index } = entryAfter(this.#entries, ({ runs }) => runs.targetOffset >= targetOffset);
+    let last: bigint | undefined;
+    for (const run of this.#entries[index - 1]?.runs.runs() ?? []) {
+      if (run.targetOffset >= targetOffset) break;
+      const end = run.targetOffset + run.count;
+      last = (end < targetOffset ? end : targetOffset) - 1n;
+    }
+    return last;
+  }
+
+  /** The records that stand, or stood, from a target offset on. */
+  from(targetOffset: bigint): { sourceFrom: bigint; targetFrom: bigint; records: bigint } {
+    let first: { sourceFrom: bigint; targetFrom: bigint } | undefined;
+    let records = 0n;
+    const { index } = entryAfter(this.#entries, ({ runs }) => runs.targetEnd > targetOffset);
+    for (const { runs } of this.#entries.slice(index)) {
+      for (const run of runs.runs()) {
+        const behind = targetOffset > run.targetOffset ? targetOffset - run.targetOffset : 0n;
+        if (behind >= run.count) continue;
+        records += run.count - behind;
+        first ??= {
+          sourceFrom: run.sourceOffset + behind,
+          targetFrom: run.targetOffset + behind,
+        };
+      }
+    }
+    return { ...(first ?? { sourceFrom: 0n, targetFrom: targetOffset }), records };
+  }
+
+  /** Forgets the records from a target offset on, and what was put aside after the first of them. */
   cut(targetOffset: bigint): void {
+    this.#cutDeadLetters(targetOffset);
     const { index } = entryAfter(this.#entries, ({ runs }) => runs.targetEnd > targetOffset);
     const removed = this.#entries.splice(index);
     for (const entry of removed) {
@@ -186,16 +218,30 @@ export class PositionLedger {
         if (left > 0n) kept.add({ ...run, count: left < run.count ? left : run.count, epoch });
       }
       const [first] = kept.#entries;
-      this.#dirty.delete(entry);
-      for (const writerEpoch of entry.writers) {
-        // Under the present epoch it is written again, and replaces what stands there.
-        if (first && writerEpoch === this.#writer.producerEpoch) continue;
-        const { sourceOffset } = runs;
-        this.#obsolete.push({ scope: this.scope, sourceOffset, writerEpoch });
-      }
+      this.#discard(entry);
       if (!first) continue;
       this.#entries.push(first);
       this.#changed(first);
+    }
+  }
+
+  #cutDeadLetters(targetOffset: bigint): void {
+    const { sourceFrom, records } = this.from(targetOffset);
+    if (records === 0n) return;
+    const { index } = entryAfter(this.#deadLetters, ({ runs }) => runs.sourceEnd > sourceFrom);
+    for (const entry of this.#deadLetters.splice(index)) {
+      this.#discard(entry);
+      const { sourceOffset } = entry.runs;
+      if (sourceOffset < sourceFrom) this.addDeadLetter(sourceOffset, sourceFrom - sourceOffset);
+    }
+  }
+
+  /** Takes an entry out of the topic, too. */
+  #discard(entry: Entry): void {
+    this.#dirty.delete(entry);
+    const { sourceOffset } = entry.runs;
+    for (const writerEpoch of entry.writers) {
+      this.#obsolete.push({ scope: this.scope, sourceOffset, writerEpoch });
     }
   }
 
@@ -206,20 +252,18 @@ export class PositionLedger {
     for (const list of [this.#entries, this.#deadLetters]) {
       let gone = 0;
       while (gone < list.length - 1 && isGone(list[gone] as Entry)) gone += 1;
-      for (const entry of list.splice(0, gone)) {
-        this.#dirty.delete(entry);
-        for (const writerEpoch of entry.writers) {
-          const { sourceOffset } = entry.runs;
-          this.#obsolete.push({ scope: this.scope, sourceOffset, writerEpoch });
-        }
-      }
+      for (const entry of list.splice(0, gone)) this.#discard(entry);
     }
   }
 
   /** Hands out what has changed; `restore` puts it back when it could not be written. */
   takeChanges(): LedgerChanges {
     const dirty = [...this.#dirty];
-    const obsolete = this.#obsolete;
+    // What is written again under its key must not be removed behind that.
+    const isWritten = ({ sourceOffset, writerEpoch }: ObsoleteEntry) =>
+      writerEpoch === this.#writer.producerEpoch &&
+      dirty.some(({ runs }) => runs.sourceOffset === sourceOffset);
+    const obsolete = this.#obsolete.filter((entry) => !isWritten(entry));
     this.#dirty.clear();
     this.#obsolete = [];
     return {

@@ -8,11 +8,12 @@ import {
   type Fence,
   type Fencer,
 } from "@hybridge/kafka/raw";
-import { TargetDivergedError } from "../errors.ts";
+import { TargetDivergedError, TargetLostError } from "../errors.ts";
 import { mirrorEvents } from "../events.ts";
 import type { Route } from "../route.ts";
 import type { PositionLedger } from "../positions/ledger.ts";
 import { compareTail, type Found } from "./resume.ts";
+import { findTargetLoss } from "./target-loss.ts";
 import type { MirrorContext } from "../context.ts";
 
 /** What a take-over leaves behind: who owns the target partition, and where both logs go on. */
@@ -81,8 +82,20 @@ async function resume(
   const range = await rangeOf(source, sourceTopic, partition, signal);
   const start = await offsetAt(target, { topic: targetTopic, partition }, "earliest", signal);
   context.positions.prune(ledger, range.start, start);
+  const loss = await findTargetLoss(
+    {
+      ...{ target, route, ledger, targetEnd },
+      targetStart: start,
+      isCompacted: () => isCompacted(context, route, "target", signal),
+    },
+    signal,
+  );
+  if (loss) {
+    if (context.onTargetLoss === "stop") throw new TargetLostError(route, loss);
+    ledger.cut(loss.targetFrom);
+  }
   const { end } = ledger;
-  const known = end?.sourceOffset ?? range.start;
+  const known = loss?.sourceFrom ?? end?.sourceOffset ?? range.start;
   const isCut = known < range.start;
   if (isCut && context.onTruncation === "stop") {
     throw new OffsetOutOfRangeError({
@@ -93,8 +106,9 @@ async function resume(
       endOffset: range.end,
     });
   }
-  const former = end === undefined ? formerEnd(context, route, ledger) : undefined;
-  const before = end?.targetOffset ?? former ?? start;
+  const former = end === undefined && !loss ? formerEnd(context, route, ledger) : undefined;
+  // Behind a loss stands nothing that came from the source.
+  const before = loss ? targetEnd : (end?.targetOffset ?? former ?? start);
   if (before > targetEnd) throw targetCutBack(route, before, targetEnd);
   const found = await compareTail(
     {
@@ -115,6 +129,7 @@ async function resume(
     signal,
   );
   if (former !== undefined) emit(mirrorEvents.topicRecreated(route));
+  if (loss) emit(mirrorEvents.targetLost(route, loss));
   if (isCut) emit(mirrorEvents.sourceTruncated(route, known, range.start));
   if (found.next > known) emit(mirrorEvents.tailRecovered(route, found.next - known));
   const next = behindDeadLetters(ledger, found.next > range.start ? found.next : range.start);
