@@ -89,7 +89,7 @@ test("log append time is what consumers see", () => {
   batch.bytes.writeInt16BE(0x08, 21);
   batch.bytes.writeBigInt64BE(999n, 35);
   assert.equal(decodeRecords(batch)[0]?.timestampMs, 999);
-  assert.equal(scanRecords(batch)[0]?.timestampMs, 999);
+  assert.equal(scanRecords(batch)[0]?.timestamp, 999);
 });
 
 test("a record set is cut into whole batches, and those before the position are left out", () => {

@@ -14,7 +14,6 @@ import { LagClock } from "./lag-clock.ts";
 import { Lifecycle, type PartitionState } from "./lifecycle.ts";
 import type { PositionLedger } from "./positions/ledger.ts";
 import type { Route } from "./route.ts";
-import { Refusals } from "./tenure/refusals.ts";
 import { RestartRequired } from "./tenure/restart.ts";
 import { Tenure, type TenureOptions } from "./tenure/tenure.ts";
 
@@ -22,6 +21,8 @@ const RATE_WINDOW_MS = 5_000;
 const BACKOFF_MOST_MS = 5_000;
 /** An interruption this long after the last one is a new one. */
 const CALM_MS = 30_000;
+/** So long a warning stands after what it is about has happened last. */
+const WARNING_MS = 10_000;
 
 /** Where a partition stands while nobody mirrors it. */
 interface Standing {
@@ -51,6 +52,7 @@ export class PartitionMirror {
   #standing: Standing = { sourceOffset: 0n, targetOffset: 0n, ledger: undefined };
   #tenure: Tenure | undefined;
   #pausedSinceMs: number | undefined;
+  #warnedAtMs = 0;
   /** Ends an attempt that has not come to its tenure yet: fencing, comparing, waiting. */
   #stopAttempt: (() => void) | undefined;
 
@@ -71,12 +73,13 @@ export class PartitionMirror {
         topic: targetTopic,
         partitions: [partition],
       }),
-      refusals: new Refusals(),
+      limits: { bytesMax: Infinity },
       observer: {
         fenced: () => this.#lifecycle.set("RESUMING", this.reason),
         acknowledged: (records, bytes, timestampMs) =>
           this.#acknowledged(records, bytes, timestampMs),
-        deadLettered: () => (this.deadLetters += 1n),
+        deadLettered: (reason) => this.#deadLettered(reason),
+        readFailed: (error) => this.#readFailed(error),
         sourceEnds: (offset) => {
           this.sourceEnd = offset;
           this.#noteIfCaughtUp();
@@ -256,7 +259,29 @@ export class PartitionMirror {
     this.#noteIfCaughtUp();
   }
 
+  #deadLettered(reason: string): void {
+    this.deadLetters += 1n;
+    this.#warn(`records go to the dead letters: ${reason}`);
+  }
+
+  #readFailed(error: Error): void {
+    if (this.reason === "") {
+      this.#context.emit(mirrorEvents.partitionInterrupted(this.route, error));
+    }
+    this.#warn(messageOf(error));
+  }
+
+  /** Something is wrong although records are mirrored. */
+  #warn(reason: string): void {
+    this.#warnedAtMs = this.#context.clock.now();
+    if (this.state === "MIRRORING") this.#lifecycle.set("MIRRORING", reason);
+  }
+
   #noteIfCaughtUp(): void {
+    const isOver = this.#context.clock.now() - this.#warnedAtMs > WARNING_MS;
+    if (isOver && this.state === "MIRRORING" && this.reason !== "")
+      this.#lifecycle.set("MIRRORING");
+
     const isKnown = this.#tenure !== undefined || this.#standing.ledger !== undefined;
     if (isKnown && this.lag === 0n) this.#lagClock.caughtUp();
   }

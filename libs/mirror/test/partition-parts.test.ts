@@ -5,7 +5,7 @@ import { errorCode } from "@hybridge/kafka/raw";
 import { LagClock } from "../src/lag-clock.ts";
 import { Lifecycle } from "../src/lifecycle.ts";
 import { Positions } from "../src/positions/positions.ts";
-import { Refusals } from "../src/tenure/refusals.ts";
+import { remedyFor } from "../src/tenure/refusals.ts";
 import type { SentBatch } from "../src/tenure/in-flight.ts";
 
 const run = (sourceOffset: bigint, targetOffset: bigint, count: bigint) => ({
@@ -54,28 +54,46 @@ const sent = (counts: readonly number[], length: number): SentBatch => ({
     bytes: Buffer.alloc(0),
     count,
     runs: [{ sourceOffset: BigInt(index * 10), count }],
-    next: 0n,
     epoch: -1,
   })),
   frames: [],
   expected: 0n,
+  baseSequence: 0,
   count: 0,
   bytes: Buffer.alloc(length),
+  header: undefined,
   timestampMs: 0,
 });
 
-test("what the target refuses teaches how to cut, or is an error", () => {
-  const refusals = new Refusals();
-  const answer = (error: number) =>
-    ({ topic: "t", partition: 0, error, baseOffset: -1n, message: "no" }) as never;
-  assert.equal(refusals.bytesMax(1_000), 1_000);
-  assert.equal(refusals.learn(sent([3], 500), answer(errorCode.messageTooLarge)), true);
-  assert.equal(refusals.bytesMax(1_000), 499);
-  assert.equal(refusals.learn(sent([3], 9), answer(errorCode.invalidRecord)), true);
-  assert.deepEqual([refusals.suspect, refusals.records.size], [0n, 0]);
-  assert.equal(refusals.learn(sent([1], 9), answer(errorCode.invalidRecord)), true);
-  assert.equal(refusals.records.get(0n), "no");
-  assert.equal(refusals.learn(sent([1], 9), answer(errorCode.notLeader)), false);
+test("what the target refuses says how to cut, or is an error", () => {
+  const at = { topic: "t", partition: 0, baseOffset: -1n, message: "no" };
+  const answer = (error: number, ...indexes: number[]) => ({
+    ...at,
+    error,
+    recordErrors: indexes.map((index) => ({ index, message: `wrong ${index}` })),
+  });
+  const none = new Map<bigint, string>();
+  assert.deepEqual(remedyFor(sent([3], 500), answer(errorCode.messageTooLarge)), {
+    refused: none,
+    isSuspect: false,
+    tooLarge: 500,
+  });
+  assert.deepEqual(remedyFor(sent([3], 9), answer(errorCode.invalidRecord)), {
+    refused: none,
+    isSuspect: true,
+  });
+  assert.deepEqual(remedyFor(sent([1], 9), answer(errorCode.invalidTimestamp)), {
+    refused: new Map([[0n, "no"]]),
+    isSuspect: false,
+  });
+  assert.deepEqual(remedyFor(sent([3, 2], 9), answer(errorCode.invalidRecord, 1, 4)), {
+    refused: new Map([
+      [1n, "wrong 1"],
+      [11n, "wrong 4"],
+    ]),
+    isSuspect: false,
+  });
+  assert.equal(remedyFor(sent([1], 9), answer(errorCode.notLeader)), undefined);
 });
 
 const who = { mirrorId: "m", sourceClusterId: "c" };

@@ -67,9 +67,8 @@ function waiting(seed: number, count: number, sourceOffset: bigint): Waiting {
     baseTimestamp: 1_000n,
     maxTimestamp: 2_000n,
   });
-  const next = sourceOffset + BigInt(count);
   const runs = [{ sourceOffset, count }];
-  const part = { kind: "batch" as const, bytes, count, runs, next, epoch: 0 };
+  const part = { kind: "batch" as const, bytes, count, runs, epoch: 0 };
   return { part, frame: new Frame(bytes), timestampMs: 1_000 };
 }
 
@@ -89,8 +88,8 @@ test("small batches that wait are joined, large ones and those to be sent alone 
     part.kind === "batch" ? scanRecords(new Batch(part.bytes)) : [],
   );
   assert.deepEqual(
-    scanRecords(joined).map(({ timestampMs }) => timestampMs),
-    expected.map(({ timestampMs }) => timestampMs),
+    scanRecords(joined).map(({ timestamp }) => timestamp),
+    expected.map(({ timestamp }) => timestamp),
   );
   assert.equal(outbox.take(merge, 1 << 20, 8).parts.length, 1);
   outbox.clear();

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { UnavailableError } from "@hybridge/core";
 import { collectEvents, FakeClock } from "@hybridge/core/testing";
 import {
   Batch,
   buildBatch,
   encodeRecords,
+  errorCode,
   Frame,
   type Fetched,
   type Subscription,
@@ -13,7 +15,6 @@ import { randomRecords, seededRandom } from "@hybridge/kafka/testing";
 import { PositionLedger } from "../src/positions/ledger.ts";
 import { ByteBudget } from "../src/sending/byte-budget.ts";
 import type { OutgoingBatch } from "../src/sending/sender.ts";
-import { Refusals } from "../src/tenure/refusals.ts";
 import { RestartRequired } from "../src/tenure/restart.ts";
 import { Tenure, type TenureOptions } from "../src/tenure/tenure.ts";
 
@@ -29,10 +30,9 @@ const ids = {
 function makeStage() {
   const ledger = new PositionLedger({ ...route, ...ids });
   const { emit } = collectEvents();
-  const puts: { offset: bigint; done: () => void; fail: (error: Error) => void }[] = [];
+  const puts: { offsets: bigint[]; done: () => void; fail: (error: Error) => void }[] = [];
   const read = new Set<Subscription>();
   const told = { records: 0, deadLetters: 0 };
-  const refusals = new Refusals();
   const budget = new ByteBudget(1 << 20);
   const context = {
     clock: new FakeClock(),
@@ -51,19 +51,22 @@ function makeStage() {
     sender: { ready: () => undefined },
     positions: { flush: () => Promise.resolve() },
     deadLetters: {
-      put: (_: unknown, { offset }: { offset: bigint }) =>
-        new Promise<void>((done, fail) => puts.push({ offset, done, fail })),
+      put: (_: unknown, list: readonly { offset: bigint }[]) =>
+        new Promise<void>((done, fail) => {
+          puts.push({ offsets: list.map(({ offset }) => offset), done, fail });
+        }),
     },
   };
   const options = {
     context,
     route,
-    refusals,
+    limits: { bytesMax: Infinity },
     observer: {
       fenced: () => undefined,
       acknowledged: (records: number) => (told.records += records),
       deadLettered: () => (told.deadLetters += 1),
       sourceEnds: () => undefined,
+      readFailed: () => undefined,
     },
   } as unknown as TenureOptions;
   const begin = (next: bigint, targetEnd: bigint) => {
@@ -82,7 +85,7 @@ function makeStage() {
     tenure.accept({ subscription, from, batches: [batch], answer, frame } as unknown as Fetched);
   };
   const { clock } = context;
-  return { clock, ledger, puts, told, refusals, budget, begin, feed, read };
+  return { clock, ledger, puts, told, budget, begin, feed, read };
 }
 
 function batchAt(baseOffset: bigint, count: number): Batch {
@@ -102,7 +105,14 @@ function batchAt(baseOffset: bigint, count: number): Batch {
 
 const acknowledge = (batch: OutgoingBatch, baseOffset: bigint) => {
   const { topic, partition } = batch;
-  batch.answered({ topic, partition, error: 0, baseOffset, message: null });
+  batch.answered({ topic, partition, error: 0, baseOffset, message: null, recordErrors: [] });
+};
+
+const refuse = (batch: OutgoingBatch, error: number, ...indexes: number[]) => {
+  const { topic, partition } = batch;
+  const recordErrors = indexes.map((index) => ({ index, message: "no key" }));
+  const answer = { topic, partition, error, baseOffset: -1n, message: "refused", recordErrors };
+  batch.answered(answer);
 };
 
 const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
@@ -156,16 +166,20 @@ test("an answer that comes after the end of a tenure changes nothing", async () 
   assert.deepEqual([stage.read.size, stage.budget.bytes], [0, 0]);
 });
 
+/** Sends what was fed, and lets the target refuse the one record of the first batch. */
+function refuseFirst(tenure: Tenure): void {
+  const sent = tenure.nextBatch(0);
+  assert.ok(sent, "there is something to send");
+  refuse(sent, errorCode.invalidRecord, 0);
+}
+
 test("a dead letter that outlives its tenure does not hold up the next one", async () => {
   const stage = makeStage();
-  stage.refusals.records.set(1n, "the target refused it");
   const first = stage.begin(0n, 0n);
   const running = first.run(never);
   stage.feed(first, 1n, 1);
-  assert.deepEqual(
-    stage.puts.map(({ offset }) => offset),
-    [1n],
-  );
+  refuseFirst(first);
+  assert.deepEqual(stage.puts[0]?.offsets, [1n]);
   first.lost(new Error("the connection broke"));
   await assert.rejects(running, /the connection broke/);
   await first[Symbol.asyncDispose]();
@@ -173,6 +187,7 @@ test("a dead letter that outlives its tenure does not hold up the next one", asy
   const second = stage.begin(1n, 1n);
   const again = second.run(never);
   stage.feed(second, 1n, 1);
+  refuseFirst(second);
   stage.feed(second, 2n, 2);
   assert.equal(second.nextBatch(0), undefined, "nothing passes what is being put aside");
   // The first one's write comes through at last: it belongs to nobody.
@@ -195,17 +210,123 @@ test("a dead letter that outlives its tenure does not hold up the next one", asy
 
 test("a tenure drains only when its dead letter is written", async () => {
   const stage = makeStage();
-  stage.refusals.records.set(0n, "no");
   await using tenure = stage.begin(0n, 0n);
   let isOver = false;
   const running = tenure.run(never).then(() => (isOver = true));
   stage.feed(tenure, 0n, 1);
+  refuseFirst(tenure);
   tenure.drain();
   await settle();
   assert.equal(isOver, false);
   stage.puts[0]?.done();
   await running;
   assert.equal(tenure.sourceOffset, 1n);
+});
+
+test("refused records cost no take-over, and nothing of what was in flight behind them is lost", async () => {
+  const stage = makeStage();
+  await using tenure = stage.begin(100n, 50n);
+  const running = tenure.run(never);
+  for (const [from, count] of [
+    [100n, 4],
+    [104n, 3],
+    [107n, 2],
+  ] as const) {
+    stage.feed(tenure, from, count);
+  }
+  const sent = [tenure.nextBatch(0), tenure.nextBatch(0), tenure.nextBatch(0)];
+  const [one, two, three] = sent;
+  assert.ok(one && two && three);
+  acknowledge(one, 50n);
+  refuse(two, errorCode.invalidRecord, 0, 2);
+  assert.equal(tenure.nextBatch(0), undefined, "nothing is sent until all is answered");
+  refuse(three, errorCode.outOfOrderSequence);
+  // 105 goes behind the dead letter 104, and before 106.
+  assert.deepEqual(
+    stage.puts.map(({ offsets }) => offsets),
+    [[104n]],
+  );
+  stage.puts[0]?.done();
+  await settle();
+  const middle = tenure.nextBatch(0);
+  assert.ok(middle);
+  const batch = new Batch(middle.batch);
+  assert.deepEqual([batch.count, batch.baseSequence], [1, 4], "the sequence of the refused batch");
+  acknowledge(middle, 54n);
+  assert.deepEqual(stage.puts[1]?.offsets, [106n]);
+  stage.puts[1].done();
+  await settle();
+  const last = tenure.nextBatch(0);
+  assert.ok(last);
+  assert.deepEqual([new Batch(last.batch).count, new Batch(last.batch).baseSequence], [2, 5]);
+  new Batch(last.batch).verify("the batch that was stamped twice");
+  tenure.drain();
+  acknowledge(last, 55n);
+  await running;
+  assert.deepEqual(
+    stage.ledger.runs.map(({ sourceOffset, targetOffset, count }) => [
+      sourceOffset,
+      targetOffset,
+      count,
+    ]),
+    [
+      [100n, 50n, 4n],
+      [105n, 54n, 1n],
+      [107n, 55n, 2n],
+    ],
+  );
+  assert.equal(stage.budget.bytes, 0);
+});
+
+test("5,000 refused records in a row go to the dead letters together", async () => {
+  const stage = makeStage();
+  await using tenure = stage.begin(0n, 0n);
+  const running = tenure.run(never);
+  stage.feed(tenure, 0n, 5_000);
+  let done = 0;
+  while (tenure.hasMore) {
+    const sent = tenure.nextBatch(0);
+    assert.ok(sent);
+    const { count } = new Batch(sent.batch);
+    const all = Array.from({ length: count }, (_, index) => index);
+    refuse(sent, errorCode.invalidTimestamp, ...all);
+    for (; done < stage.puts.length; done++) {
+      stage.puts[done]?.done();
+      await settle();
+    }
+  }
+  assert.equal(stage.told.deadLetters, 5_000);
+  assert.ok(stage.puts.length <= 20, `${stage.puts.length} writes`);
+  tenure.drain();
+  await running;
+});
+
+test("a refusal whose outcome is not certain for all in flight ends the tenure", async () => {
+  const stage = makeStage();
+  await using tenure = stage.begin(0n, 0n);
+  const running = tenure.run(never);
+  stage.feed(tenure, 0n, 2);
+  stage.feed(tenure, 2n, 2);
+  const [one, two] = [tenure.nextBatch(0), tenure.nextBatch(0)];
+  assert.ok(one && two);
+  refuse(one, errorCode.invalidRecord, 0);
+  two.lost(new Error("the connection broke"));
+  await assert.rejects(running, /the connection broke/);
+});
+
+test("an error of the source is tried again without another fence", async () => {
+  const stage = makeStage();
+  await using tenure = stage.begin(0n, 0n);
+  const running = tenure.run(never);
+  const [subscription] = stage.read;
+  assert.ok(subscription);
+  stage.read.delete(subscription);
+  tenure.sourceFailed(subscription, new UnavailableError("fetch hybrid-0"));
+  stage.clock.advance(2_000);
+  await settle();
+  assert.deepEqual([...stage.read], [subscription]);
+  tenure.drain();
+  await running;
 });
 
 test("a tenure is renewed before the coordinator forgets its owner", async () => {

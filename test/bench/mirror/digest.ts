@@ -49,8 +49,8 @@ async function digestPartition(
   const options = { topic, partition, from: 0n, committedOnly: true };
   for await (const batch of readBatches(cluster, options, signal)) {
     batch.verify(`${topic}-${partition}`);
-    for (const { timestampMs, bytes, from, to } of scanRecords(batch)) {
-      frame.writeDoubleBE(timestampMs, 0);
+    for (const { timestamp, bytes, from, to } of scanRecords(batch)) {
+      frame.writeBigInt64BE(BigInt(timestamp), 0);
       frame.writeInt32BE(to - from, 8);
       sum.crc = crc32(bytes.subarray(from, to), crc32(frame, sum.crc));
       sum.count += 1;

@@ -17,7 +17,17 @@ export interface ProducedPartition {
   readonly error: number;
   readonly baseOffset: bigint;
   readonly message: string | null;
+  /** Which records of the batch are refused, and why; none when the broker does not say. */
+  readonly recordErrors: readonly RecordError[];
 }
+
+/** A record of a batch by its place, and what is wrong with it. */
+export interface RecordError {
+  readonly index: number;
+  readonly message: string | null;
+}
+
+const NO_RECORDS: readonly RecordError[] = [];
 
 /** Produce v9, acks=all. The batches are sent as they are, without a copy. */
 export function writeProduce(
@@ -56,10 +66,21 @@ function readPartition(reader: ProtocolReader, topic: string): ProducedPartition
     const index = item.i32();
     const message = item.compactNullableString();
     item.tags();
-    return `record ${index}: ${message ?? "refused"}`;
+    return { index, message };
   });
   const message = reader.compactNullableString();
   reader.tags();
-  const detail = [message, ...records.slice(0, 3)].filter((part) => part !== null).join("; ");
-  return { topic, partition, error, baseOffset, message: detail === "" ? null : detail };
+  const told = records
+    .slice(0, 3)
+    .map((each) => `record ${each.index}: ${each.message ?? "refused"}`);
+  const detail = [message, ...told].filter((part) => part !== null).join("; ");
+  const recordErrors = records.length === 0 ? NO_RECORDS : records;
+  return {
+    topic,
+    partition,
+    error,
+    baseOffset,
+    message: detail === "" ? null : detail,
+    recordErrors,
+  };
 }

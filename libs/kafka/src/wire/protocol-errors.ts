@@ -102,6 +102,7 @@ export const errorCode = {
   invalidPartitions: 37,
   unsupportedVersion: 35,
   topicAlreadyExists: 36,
+  outOfOrderSequence: 45,
   concurrentTransactions: 51,
   fetchSessionIdNotFound: 70,
   groupIdNotFound: 69,

@@ -3,12 +3,18 @@ import { buildBatch, type Batch } from "./batch.ts";
 import { compress, decompress } from "./compression.ts";
 
 /**
+ * Any 64-bit integer: a bigint where a number would round it. No clock says so, but some producers
+ * write nanoseconds, or the largest number there is.
+ */
+export type Timestamp = number | bigint;
+
+/**
  * A record whose place in its batch is known and whose content is not looked at: `bytes` from
  * `from` to `to` are key, value and headers as they were encoded, whatever they hold.
  */
 export interface RawRecord {
   readonly offset: bigint;
-  readonly timestampMs: number;
+  readonly timestamp: Timestamp;
   readonly bytes: Buffer;
   readonly from: number;
   readonly to: number;
@@ -21,8 +27,8 @@ export function scanRecords(batch: Batch): RawRecord[] {
   const bytes = decompress(batch.codec, batch.payload);
   const { baseOffset, count } = batch;
   if (count < 0 || count * 7 > bytes.length) throw damaged(batch);
-  const base = Number(batch.baseTimestamp);
-  const appended = batch.isLogAppendTime ? Number(batch.maxTimestamp) : undefined;
+  const base = exact(batch.baseTimestamp);
+  const appended = batch.isLogAppendTime ? exact(batch.maxTimestamp) : undefined;
   const records: RawRecord[] = [];
   const cursor = { at: 0 };
   for (let index = 0; index < count; index++) {
@@ -30,11 +36,10 @@ export function scanRecords(batch: Batch): RawRecord[] {
     const to = cursor.at + length;
     if (length < 6 || to > bytes.length) throw damaged(batch);
     cursor.at += 1; // attributes: none are defined
-    const timestampMs = appended ?? base + readSigned(bytes, cursor);
-    if (appended !== undefined) readSigned(bytes, cursor);
+    const timestamp = plus(base, readDelta(bytes, cursor));
     const offset = baseOffset + BigInt(readSigned(bytes, cursor));
     if (cursor.at > to) throw damaged(batch);
-    records.push({ offset, timestampMs, bytes, from: cursor.at, to });
+    records.push({ offset, timestamp: appended ?? timestamp, bytes, from: cursor.at, to });
     cursor.at = to;
   }
   if (cursor.at !== bytes.length) throw damaged(batch);
@@ -44,7 +49,7 @@ export function scanRecords(batch: Batch): RawRecord[] {
 /** True when two records carry the same key, value, headers and timestamp, byte for byte. */
 export function isSameRecord(a: RawRecord, b: RawRecord): boolean {
   return (
-    a.timestampMs === b.timestampMs &&
+    a.timestamp === b.timestamp &&
     a.to - a.from === b.to - b.from &&
     a.bytes.compare(b.bytes, b.from, b.to, a.from, a.to) === 0
   );
@@ -60,17 +65,17 @@ function scratchOf(bytes: number): Buffer {
 
 /** A batch of these records, dense, with their timestamps as create time. To be stamped. */
 export function joinRecords(records: readonly RawRecord[], codec: number): Buffer {
-  const baseMs = records[0]?.timestampMs ?? 0;
-  let maxMs = baseMs;
+  const base = records[0]?.timestamp ?? 0;
+  let max = base;
   let room = 0;
   for (const record of records) {
-    if (record.timestampMs > maxMs) maxMs = record.timestampMs;
+    if (record.timestamp > max) max = record.timestamp;
     room += record.to - record.from + 25; // length 5, attributes 1, two deltas 10 and 5: at most 21
   }
   const payload = scratchOf(room);
   let at = 0;
   for (const [index, record] of records.entries()) {
-    const delta = record.timestampMs - baseMs;
+    const delta = minus(record.timestamp, base);
     const body = 1 + signedSize(delta) + signedSize(index) + (record.to - record.from);
     at = writeSigned(payload, at, body);
     payload[at++] = 0;
@@ -82,8 +87,8 @@ export function joinRecords(records: readonly RawRecord[], codec: number): Buffe
     ...NOBODY,
     codec,
     count: records.length,
-    baseTimestamp: BigInt(baseMs),
-    maxTimestamp: BigInt(maxMs),
+    baseTimestamp: BigInt(base),
+    maxTimestamp: BigInt(max),
   });
 }
 
@@ -93,28 +98,83 @@ function damaged(batch: Batch): MalformedError {
   );
 }
 
+function exact(timestamp: bigint): Timestamp {
+  const number = Number(timestamp);
+  return Number.isSafeInteger(number) ? number : timestamp;
+}
+
+/** As the broker reckons: in 64 bits, which may overflow. */
+function plus(base: Timestamp, delta: Timestamp): Timestamp {
+  if (typeof base === "number" && typeof delta === "number") {
+    const sum = base + delta;
+    if (Number.isSafeInteger(sum)) return sum;
+  }
+  return exact(BigInt.asIntN(64, BigInt(base) + BigInt(delta)));
+}
+
+function minus(timestamp: Timestamp, base: Timestamp): Timestamp {
+  if (typeof base === "number" && typeof timestamp === "number") {
+    const difference = timestamp - base;
+    if (Number.isSafeInteger(difference)) return difference;
+  }
+  return exact(BigInt.asIntN(64, BigInt(timestamp) - BigInt(base)));
+}
+
+/** A signed number of up to 64 bits. */
+function readDelta(bytes: Buffer, cursor: { at: number }): Timestamp {
+  const { at } = cursor;
+  let length = 1;
+  while ((bytes[at + length - 1] ?? 0) > 0x7f) length += 1;
+  // Six bytes are 42 bits: no double rounds those.
+  if (length <= 6) return readSigned(bytes, cursor);
+  if (length > 10 || at + length > bytes.length) throw new MalformedError("decode a varint");
+  let zigzag = 0n;
+  for (let index = length - 1; index >= 0; index--) {
+    zigzag = (zigzag << 7n) | BigInt((bytes[at + index] ?? 0) & 0x7f);
+  }
+  cursor.at += length;
+  return exact(BigInt.asIntN(64, (zigzag >> 1n) ^ -(zigzag & 1n)));
+}
+
 function readSigned(bytes: Buffer, cursor: { at: number }): number {
   let byte = bytes[cursor.at++] ?? 0;
   if (byte < 0x80) return byte & 1 ? -((byte + 1) / 2) : byte / 2;
   let value = byte & 0x7f;
   for (let factor = 128; byte > 0x7f; factor *= 128) {
-    if (factor > 2 ** 63 || cursor.at > bytes.length) throw new MalformedError("decode a varint");
+    if (factor > 2 ** 45 || cursor.at > bytes.length) throw new MalformedError("decode a varint");
     byte = bytes[cursor.at++] ?? 0;
     value += (byte & 0x7f) * factor;
   }
-  // Beyond 2^53 a double would round; no clock says so.
   return value % 2 === 1 ? -((value + 1) / 2) : value / 2;
 }
 
-function signedSize(value: number): number {
+/** Above this the zigzag form of a number is not exact. */
+const ZIGZAG_EXACT = 2 ** 52;
+
+function zigzagOf(value: bigint): bigint {
+  return BigInt.asUintN(64, (value << 1n) ^ (value >> 63n));
+}
+
+function signedSize(value: Timestamp): number {
+  if (typeof value === "bigint" || Math.abs(value) >= ZIGZAG_EXACT) {
+    let size = 1;
+    for (let rest = zigzagOf(BigInt(value)); rest > 0x7fn; size++) rest >>= 7n;
+    return size;
+  }
   let zigzag = value < 0 ? -2 * value - 1 : 2 * value;
   let size = 1;
   for (; zigzag > 0x7f; size++) zigzag = Math.floor(zigzag / 128);
   return size;
 }
 
-function writeSigned(bytes: Buffer, offset: number, value: number): number {
+function writeSigned(bytes: Buffer, offset: number, value: Timestamp): number {
   let at = offset;
+  if (typeof value === "bigint" || Math.abs(value) >= ZIGZAG_EXACT) {
+    let rest = zigzagOf(BigInt(value));
+    for (; rest > 0x7fn; rest >>= 7n) bytes[at++] = Number(rest & 0x7fn) | 0x80;
+    bytes[at++] = Number(rest);
+    return at;
+  }
   let zigzag = value < 0 ? -2 * value - 1 : 2 * value;
   for (; zigzag > 0x7f; zigzag = Math.floor(zigzag / 128)) bytes[at++] = (zigzag % 128) | 0x80;
   bytes[at++] = zigzag;

@@ -90,7 +90,7 @@ function recordsAttack(batches: readonly GoodBatch[]): Attack["run"] {
       const decoded = decodeRecords(batch);
       const isSame = decoded.every(({ offset, timestampMs }, index) => {
         const other = scanned[index];
-        return other?.offset === offset && Object.is(other.timestampMs, timestampMs);
+        return other?.offset === offset && Number(other.timestamp) === timestampMs;
       });
       if (!isSame || scanned.length !== decoded.length) {
         throw new Error("the two decoders see different records");

@@ -1,5 +1,5 @@
 import { failpoint, retry, type Clock } from "@hybridge/core";
-import type { RecordToSend } from "@hybridge/kafka";
+import { RecordTooLargeError, type RecordHeaders } from "@hybridge/kafka";
 import {
   brokerError,
   buildBatch,
@@ -36,25 +36,44 @@ export class DeadLetters {
     this.#clock = clock;
   }
 
-  /** Resolves when the record is safe there. A crash just after it may bring it twice. */
-  async put(route: Route, rejected: Rejected, signal: AbortSignal): Promise<void> {
-    // Before anything is waited for: the record is a view of a frame that may be used again when the
+  /** Resolves when the records are safe there. A crash just after it may bring them twice. */
+  async put(route: Route, list: readonly Rejected[], signal: AbortSignal): Promise<void> {
+    // Before anything is waited for: a record is a view of a frame that may be used again when the
     // partition is interrupted meanwhile.
-    const { record, reason } = rejected;
     const now = this.#clock.now();
-    const whole = encode(route, rejected, record, reason, now);
-    const without = { ...record, key: null, value: null };
-    const bare = encode(route, rejected, without, `${reason}; value left out`, now);
+    const whole = encode(route, list, now);
+    const [first] = list;
+    const single = list.length === 1 ? first : undefined;
+    const bare = single && encode(route, [withoutValue(single)], now);
+    const each = single
+      ? []
+      : list.map((rejected) => ({ rejected, batch: encode(route, [rejected], now) }));
     if (!this.#isReady) {
       const config = { "max.message.bytes": String(MESSAGE_BYTES_MAX), "retention.ms": "-1" };
       await makeTopic(this.#cluster, { topic: this.#topic, partitions: 1, config }, signal);
       this.#isReady = true;
     }
-    const error = await this.#produce(whole, signal);
-    if (error === errorCode.messageTooLarge || error === errorCode.recordListTooLarge) {
-      await this.#produce(bare, signal);
+    if (!(await this.#fits(whole, signal))) {
+      if (bare && !(await this.#fits(bare, signal))) throw this.#tooSmall(bare);
+      // Together they are too large.
+      for (const { rejected, batch } of each) {
+        if (await this.#fits(batch, signal)) continue;
+        const rest = encode(route, [withoutValue(rejected)], now);
+        if (!(await this.#fits(rest, signal))) throw this.#tooSmall(rest);
+      }
     }
     failpoint("mirror.dead-letter.written");
+  }
+
+  /** @returns false when the topic does not take so much at once */
+  async #fits(batch: Buffer, signal: AbortSignal): Promise<boolean> {
+    return (await this.#produce(batch, signal)) === errorCode.none;
+  }
+
+  #tooSmall(batch: Buffer): Error {
+    return new RecordTooLargeError(
+      `put a dead letter into ${this.#topic}: not even ${batch.length} bytes with where it comes from are taken; raise max.message.bytes of the topic`,
+    );
   }
 
   async #produce(batch: Buffer, signal: AbortSignal): Promise<number> {
@@ -82,32 +101,37 @@ export class DeadLetters {
   }
 }
 
-function encode(
-  route: Route,
-  { offset, count }: Rejected,
-  record: RecordToSend,
-  reason: string,
-  timestampMs: number,
-): Buffer {
+/** Its coordinates stay; they are what a record is found by in the source. */
+function withoutValue(rejected: Rejected): Rejected {
+  const { record, reason } = rejected;
+  const bare = { ...record, key: null, value: null, headers: [] };
+  return { ...rejected, record: bare, reason: `${reason}; value left out` };
+}
+
+function encode(route: Route, list: readonly Rejected[], timestampMs: number): Buffer {
+  const records = list.map((rejected) => {
+    const { key, value } = rejected.record;
+    return { key, value, headers: headersOf(route, rejected), timestampMs };
+  });
+  return buildBatch(encodeRecords(records, timestampMs), {
+    ...NOBODY,
+    codec: 0,
+    count: records.length,
+    baseTimestamp: BigInt(timestampMs),
+    maxTimestamp: BigInt(timestampMs),
+  });
+}
+
+function headersOf(route: Route, rejected: Rejected): RecordHeaders {
+  const { offset, count, timestamp, reason, record } = rejected;
   const origin = [
     ["hybridge-source-topic", route.sourceTopic],
     ["hybridge-source-partition", String(route.partition)],
     ["hybridge-source-offset", String(offset)],
     ["hybridge-source-last-offset", String(offset + BigInt(count) - 1n)],
-    ["hybridge-source-timestamp", String(record.timestampMs)],
+    ["hybridge-source-timestamp", String(timestamp)],
     ["hybridge-target-topic", route.targetTopic],
     ["hybridge-reason", reason],
   ] as const;
-  const headers = [
-    ...origin.map(([name, value]) => [name, Buffer.from(value)] as const),
-    ...record.headers,
-  ];
-  const { key, value } = record;
-  return buildBatch(encodeRecords([{ key, value, headers, timestampMs }], timestampMs), {
-    ...NOBODY,
-    codec: 0,
-    count: 1,
-    baseTimestamp: BigInt(timestampMs),
-    maxTimestamp: BigInt(timestampMs),
-  });
+  return [...origin.map(([name, value]) => [name, Buffer.from(value)] as const), ...record.headers];
 }

@@ -1,8 +1,8 @@
 import { invariant } from "@hybridge/core";
-import type { Frame } from "@hybridge/kafka/raw";
+import { HEADER_BYTES, type Frame } from "@hybridge/kafka/raw";
 import type { ByteBudget } from "../sending/byte-budget.ts";
 import { Outbox, type MergePolicy, type Waiting } from "./outbox.ts";
-import { firstOffset, type Sendable } from "./shape.ts";
+import { firstOffset, type Rejected, type Sendable } from "./shape.ts";
 
 /** One batch in flight to the target. */
 export interface SentBatch {
@@ -10,9 +10,18 @@ export interface SentBatch {
   readonly frames: readonly Frame[];
   /** As the target has to acknowledge it. */
   readonly expected: bigint;
+  readonly baseSequence: number;
   readonly count: number;
   readonly bytes: Buffer;
+  /** What stood where the stamp stands now, when it is the bytes as they were fetched. */
+  readonly header: Buffer | undefined;
   readonly timestampMs: number;
+}
+
+/** Where a batch goes. */
+export interface SendPlace {
+  readonly expected: bigint;
+  readonly baseSequence: number;
 }
 
 /** What of one partition was fetched and is not acknowledged: in flight, and behind it in queue. */
@@ -24,6 +33,10 @@ export class InFlight {
   constructor(budget: ByteBudget) {
     this.#budget = budget;
     this.queue = new Outbox(budget);
+  }
+
+  get sentCount(): number {
+    return this.#sent.length;
   }
 
   get isBusy(): boolean {
@@ -52,12 +65,13 @@ export class InFlight {
   }
 
   /** Takes the next batch out of the queue; it counts as in flight from now on. */
-  send(merge: MergePolicy, bytesMax: number, roundTripMs: number, expected: bigint): SentBatch {
+  send(merge: MergePolicy, bytesMax: number, roundTripMs: number, place: SendPlace): SentBatch {
     const timestampMs = this.queue.first?.timestampMs ?? -1;
     const { parts, frames, bytes } = this.queue.take(merge, bytesMax, roundTripMs);
     let count = 0;
     for (const part of parts) count += part.count;
-    const sent = { parts, frames, expected, count, bytes, timestampMs };
+    const header = parts.length === 1 ? Buffer.from(bytes.subarray(0, HEADER_BYTES)) : undefined;
+    const sent = { parts, frames, ...place, count, bytes, header, timestampMs };
     this.#sent.push(sent);
     return sent;
   }
@@ -69,10 +83,48 @@ export class InFlight {
     for (const frame of sent.frames) this.#budget.release(frame);
   }
 
-  /** The record at the head of the queue is put aside. */
-  deadLettered(): void {
-    const item = this.queue.shift();
-    if (item) this.#budget.release(item.frame);
+  /**
+   * Takes back what is in flight, after the target has refused all of it: nothing of it is in the
+   * log, and none of its memory is on its way any more.
+   *
+   * @param reshape what becomes of a part
+   */
+  takeBack(reshape: (part: Sendable, sent: SentBatch) => readonly (Sendable | Rejected)[]): void {
+    const back: Waiting[] = [];
+    const frames: Frame[] = [];
+    for (const sent of this.#sent.splice(0)) {
+      sent.header?.copy(sent.bytes);
+      for (const [index, part] of sent.parts.entries()) {
+        const frame = sent.frames[index];
+        invariant(frame !== undefined, "each part has its frame");
+        for (const each of reshape(part, sent)) {
+          back.push({ part: each, frame, timestampMs: sent.timestampMs });
+        }
+      }
+      frames.push(...sent.frames);
+    }
+    this.queue.requeue(back, frames);
+  }
+
+  /** The records at the head of the queue that go to the dead letters, up to a bound. */
+  rejected(countMax: number, bytesMax: number): Rejected[] {
+    const list: Rejected[] = [];
+    let bytes = 0;
+    for (const { part } of this.queue) {
+      if (part.kind !== "rejected" || list.length >= countMax) break;
+      bytes += (part.record.value?.length ?? 0) + (part.record.key?.length ?? 0);
+      if (list.length > 0 && bytes > bytesMax) break;
+      list.push(part);
+    }
+    return list;
+  }
+
+  /** So many records at the head of the queue are in the dead letters. */
+  deadLettered(count: number): void {
+    for (let index = 0; index < count; index++) {
+      const item = this.queue.shift();
+      if (item) this.#budget.release(item.frame);
+    }
   }
 
   drop(): void {

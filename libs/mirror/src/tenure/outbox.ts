@@ -1,4 +1,11 @@
-import { Batch, joinRecords, scanRecords, type Frame } from "@hybridge/kafka/raw";
+import {
+  Batch,
+  joinRecords,
+  MalformedError,
+  scanRecords,
+  type Frame,
+  type RawRecord,
+} from "@hybridge/kafka/raw";
 import type { ByteBudget } from "../sending/byte-budget.ts";
 import type { Rejected, Sendable } from "./shape.ts";
 
@@ -53,6 +60,25 @@ export class Outbox {
     this.#bytes += sizeOf(item);
   }
 
+  /** What waits, in order. */
+  *[Symbol.iterator](): Generator<Waiting> {
+    for (let at = this.#head; at < this.#items.length; at++) yield this.#items[at] as Waiting;
+  }
+
+  /**
+   * Puts back at the head what was taken out, in another form perhaps; `frames` are those that its
+   * former parts held.
+   */
+  requeue(items: readonly Waiting[], frames: readonly Frame[]): void {
+    for (const item of items) {
+      this.#budget.retain(item.frame);
+      this.#bytes += sizeOf(item);
+    }
+    for (const frame of frames) this.#budget.release(frame);
+    this.#items.splice(0, this.#head, ...items);
+    this.#head = 0;
+  }
+
   /** Takes the first item out; its frame stays retained until the caller releases it. */
   shift(): Waiting | undefined {
     const item = this.#items[this.#head];
@@ -89,20 +115,25 @@ export class Outbox {
     const codec = codecOf(first.part);
     const limit = Math.min(merge.targetBytes, bytesMax);
     const isDue = merge.enabled && roundTripMs >= merge.fromRoundTripMs;
-    if (isDue && canJoin(first.part, merge)) {
+    const records = isDue ? joinable(first.part, merge) : undefined;
+    if (records) {
       let total = first.part.bytes.length;
       for (;;) {
         const next = this.first;
         if (next?.part.kind !== "batch" || codecOf(next.part) !== codec) break;
-        if (total + next.part.bytes.length > limit || !canJoin(next.part, merge)) break;
+        if (total + next.part.bytes.length > limit) break;
+        const more = joinable(next.part, merge);
+        if (!more) break;
+        for (const record of more) records.push(record);
         total += next.part.bytes.length;
         parts.push(next.part);
         frames.push(next.frame);
         this.shift();
       }
     }
-    if (parts.length === 1) return { parts, frames, bytes: first.part.bytes };
-    return { parts, frames, bytes: join(parts, codec) };
+    if (!records || parts.length === 1) return { parts, frames, bytes: first.part.bytes };
+    // The runs of the parts stand for the records' offsets; those inside the batches do not count.
+    return { parts, frames, bytes: joinRecords(records, codec) };
   }
 }
 
@@ -110,21 +141,22 @@ function sizeOf(item: Waiting): number {
   return item.part.kind === "batch" ? item.part.bytes.length : 0;
 }
 
-/** A batch that is not what its producer summed up goes alone, for the target to refuse it. */
-function canJoin(part: Sendable, merge: MergePolicy): boolean {
-  return (
-    part.alone !== true && part.bytes.length < merge.belowBytes && new Batch(part.bytes).isIntact
-  );
+/**
+ * The records of a batch that may be joined with others. One that is not what its producer summed
+ * up, or whose records do not fit together, goes alone, for the target to refuse it.
+ */
+function joinable(part: Sendable, merge: MergePolicy): RawRecord[] | undefined {
+  if (part.alone === true || part.bytes.length >= merge.belowBytes) return undefined;
+  const batch = new Batch(part.bytes);
+  if (!batch.isIntact) return undefined;
+  try {
+    return scanRecords(batch);
+  } catch (error) {
+    if (error instanceof MalformedError) return undefined;
+    throw error;
+  }
 }
 
 function codecOf(part: Sendable): number {
   return new Batch(part.bytes).codec;
-}
-
-/** The runs of the parts stand for the records' offsets; those inside the batches do not count. */
-function join(parts: readonly Sendable[], codec: number): Buffer {
-  return joinRecords(
-    parts.flatMap((part) => scanRecords(new Batch(part.bytes))),
-    codec,
-  );
 }

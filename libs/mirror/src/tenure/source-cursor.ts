@@ -1,5 +1,6 @@
 import {
   isSameRecord,
+  MalformedError,
   readBatches,
   scanRecords,
   type Batch,
@@ -10,6 +11,16 @@ import type { Tail } from "./tail.ts";
 
 interface SourceRecord extends RawRecord {
   readonly epoch: number;
+}
+
+/** A batch that cannot be looked into went to the dead letters: nothing of it is in the target. */
+function recordsOf(batch: Batch): RawRecord[] {
+  try {
+    return scanRecords(batch);
+  } catch (error) {
+    if (error instanceof MalformedError) return [];
+    throw error;
+  }
 }
 
 /** The committed records of the source that are not dead letters: by batches, or one by one. */
@@ -67,7 +78,7 @@ export class SourceCursor implements AsyncDisposable {
       const batch = this.#batch;
       if (!batch) return undefined;
       this.#batch = undefined;
-      const records = scanRecords(batch)
+      const records = recordsOf(batch)
         .filter(({ offset }) => offset >= this.#from && !this.#ledger.isDeadLetter(offset))
         .map((record) => ({ ...record, epoch: batch.leaderEpoch }));
       this.#records = [...this.#records.slice(this.#index), ...records];

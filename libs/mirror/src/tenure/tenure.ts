@@ -1,4 +1,4 @@
-import { failpoint, invariant } from "@hybridge/core";
+import { failpoint, invariant, retryOf } from "@hybridge/core";
 import { OffsetOutOfRangeError } from "@hybridge/kafka";
 import {
   advanceSequence,
@@ -20,15 +20,19 @@ import type { PositionLedger } from "../positions/ledger.ts";
 import type { Route } from "../route.ts";
 import type { BatchSource, OutgoingBatch } from "../sending/sender.ts";
 import { InFlight, type SentBatch } from "./in-flight.ts";
-import type { Refusals } from "./refusals.ts";
+import { isBehindRefused, remedyFor } from "./refusals.ts";
 import { RestartRequired } from "./restart.ts";
-import { shape, type Rejected } from "./shape.ts";
+import { reshape, shape, type Remedy } from "./shape.ts";
 import { takeOver, type TakenOver } from "./take-over.ts";
 import { explainUnexpectedOffset } from "./unexpected-offset.ts";
 
 /** Fetched and unsent bytes of one partition at which reading pauses, and goes on again. */
 const PAUSE_BYTES = 4 << 20;
 const RESUME_BYTES = 2 << 20;
+/** After an error of one partition at the source; the source as a whole has its own back-off. */
+const READ_AGAIN_MS = 2_000;
+const DEAD_LETTERS_AT_ONCE = 500;
+const DEAD_LETTER_BYTES = 1 << 20;
 
 /** What a tenure tells the partition that it is about. */
 export interface TenureObserver {
@@ -36,7 +40,9 @@ export interface TenureObserver {
   fenced(): void;
   /** The target has acknowledged records; the newest of them has this time. */
   acknowledged(records: number, bytes: number, timestampMs: number): void;
-  deadLettered(): void;
+  deadLettered(reason: string): void;
+  /** The source cannot be read at the moment; it is tried again. */
+  readFailed(error: Error): void;
   /** The source ends here, as far as it is committed. */
   sourceEnds(offset: bigint): void;
 }
@@ -46,9 +52,17 @@ export interface TenureOptions {
   readonly context: MirrorContext;
   readonly route: Route;
   readonly fencer: Fencer;
-  /** What the target has refused of late: the next tenure cuts accordingly. */
-  readonly refusals: Refusals;
+  /** What the target takes in one batch, as it turned out: less than its settings say, perhaps. */
+  readonly limits: { bytesMax: number };
   readonly observer: TenureObserver;
+}
+
+/** A batch that the target refused. */
+interface Refusal {
+  readonly remedy: Remedy;
+  readonly sent: SentBatch;
+  /** Batches in flight that are refused, this one included. */
+  answered: number;
 }
 
 /**
@@ -63,7 +77,6 @@ export class Tenure implements BatchSource, AsyncDisposable {
   readonly #options: TenureOptions;
   readonly #owner: Fence;
   readonly #leader: number;
-  readonly #bytesMax: number;
   readonly #subscription: Subscription;
   readonly #inFlight: InFlight;
   /** Aborted when the tenure is over. */
@@ -76,13 +89,18 @@ export class Tenure implements BatchSource, AsyncDisposable {
   #isDraining = false;
   #isWritingDeadLetter = false;
   #isExplaining = false;
+  /**
+   * The target refused a batch and will refuse what is in flight behind it, whose sequence then does
+   * not follow. Nothing is sent until all that is answered.
+   */
+  #refusal: Refusal | undefined;
 
   constructor(options: TenureOptions, taken: TakenOver) {
     this.#options = options;
     this.ledger = taken.ledger;
     this.#owner = taken.owner;
     this.#leader = taken.leader;
-    this.#bytesMax = options.refusals.bytesMax(taken.bytesMax);
+    options.limits.bytesMax = Math.min(options.limits.bytesMax, taken.bytesMax);
     this.#expected = taken.targetEnd;
     this.#inFlight = new InFlight(options.context.budget);
     const { sourceTopic: topic, partition } = options.route;
@@ -121,7 +139,7 @@ export class Tenure implements BatchSource, AsyncDisposable {
   }
 
   get hasMore(): boolean {
-    return this.#isSending && this.#inFlight.next?.kind === "batch";
+    return this.#isSending && !this.#refusal && this.#inFlight.next?.kind === "batch";
   }
 
   /** Mirrors until something goes wrong, which is thrown, or everything is drained. */
@@ -153,7 +171,7 @@ export class Tenure implements BatchSource, AsyncDisposable {
   /** Takes what was fetched: drops what is not committed, and queues the rest. */
   accept(fetched: Fetched): void {
     const { subscription, batches, answer, frame } = fetched;
-    const { observer, refusals } = this.#options;
+    const { observer, limits } = this.#options;
     if (subscription !== this.#subscription || this.#over.signal.aborted) return;
     if (!this.#isSending) return;
     const isCommitted = makeCommittedFilter(answer.aborted);
@@ -161,12 +179,7 @@ export class Tenure implements BatchSource, AsyncDisposable {
       for (const batch of batches) {
         if (!isCommitted(batch)) continue;
         const timestampMs = Number(batch.maxTimestamp);
-        const parts = shape(batch, {
-          from: fetched.from,
-          bytesMax: this.#bytesMax,
-          refused: refusals.records,
-          suspect: refusals.suspect,
-        });
+        const parts = shape(batch, { from: fetched.from, bytesMax: limits.bytesMax });
         for (const part of parts) this.#inFlight.queue.push({ part, frame, timestampMs });
       }
     } catch (error) {
@@ -190,16 +203,30 @@ export class Tenure implements BatchSource, AsyncDisposable {
       context.fetcher.add(subscription);
       return;
     }
+    if (retryOf(error) !== "never") {
+      // The target partition is ours all the same: reading is tried again without another fence.
+      void this.#readAgain(error);
+      return;
+    }
     const isToFollow = error instanceof TopicRecreatedError && context.onRecreation === "continue";
     this.lost(isToFollow ? new RestartRequired(error) : error);
   }
 
+  async #readAgain(error: Error): Promise<void> {
+    const { context, observer } = this.#options;
+    observer.readFailed(error);
+    const { signal } = this.#over;
+    await context.clock.sleep(READ_AGAIN_MS, signal).catch(() => undefined);
+    if (this.#isSending) context.fetcher.add(this.#subscription);
+  }
+
   nextBatch(roundTripMs: number): OutgoingBatch | undefined {
     if (!this.hasMore) return undefined;
-    const { context, route } = this.#options;
-    const sent = this.#inFlight.send(context.merge, this.#bytesMax, roundTripMs, this.#expected);
+    const { route } = this.#options;
+    const sent = this.#send(roundTripMs);
+    if (!sent) return undefined;
     const { producerId, producerEpoch } = this.#owner;
-    stampBatch(sent.bytes, { producerId, producerEpoch, baseSequence: this.#sequence });
+    stampBatch(sent.bytes, { producerId, producerEpoch, baseSequence: sent.baseSequence });
     this.#sequence = advanceSequence(this.#sequence, sent.count);
     this.#expected += BigInt(sent.count);
     this.#resumeReading();
@@ -210,6 +237,18 @@ export class Tenure implements BatchSource, AsyncDisposable {
       answered: (answer) => this.#answered(sent, answer),
       lost: (error) => this.lost(error),
     };
+  }
+
+  /** The next batch, or none when it cannot be made: that ends the tenure, and nothing else. */
+  #send(roundTripMs: number): SentBatch | undefined {
+    const { context, limits } = this.#options;
+    const place = { expected: this.#expected, baseSequence: this.#sequence };
+    try {
+      return this.#inFlight.send(context.merge, limits.bytesMax, roundTripMs, place);
+    } catch (error) {
+      this.lost(error);
+      return undefined;
+    }
   }
 
   /** Ends the tenure: what it has in flight has an outcome that nobody knows. */
@@ -235,7 +274,7 @@ export class Tenure implements BatchSource, AsyncDisposable {
 
   #answered(sent: SentBatch, answer: ProducedPartition): void {
     if (this.#over.signal.aborted) return;
-    if (answer.error !== errorCode.none) {
+    if (this.#refusal || answer.error !== errorCode.none) {
       this.#refused(sent, answer);
       return;
     }
@@ -284,37 +323,71 @@ export class Tenure implements BatchSource, AsyncDisposable {
     const { next, isBusy } = this.#inFlight;
     if (next?.kind !== "rejected" || isBusy) return;
     if (this.#isWritingDeadLetter || !this.#isSending) return;
-    void this.#writeDeadLetter(next);
+    void this.#writeDeadLetters();
   }
 
-  /** The target refused a batch: the next tenure cuts it, or finds the record that is to blame. */
+  /**
+   * The target refused a batch, or one that stands behind it. When all in flight is refused, which
+   * is certain then, it goes back into the queue, cut as the target takes it. That needs no fence.
+   */
   #refused(sent: SentBatch, answer: ProducedPartition): void {
-    const { route, refusals } = this.#options;
+    const { route, limits } = this.#options;
     const { targetTopic, partition } = route;
-    const error = brokerError(
-      `append ${sent.bytes.length} bytes to ${targetTopic}-${partition}`,
-      answer.error,
-      answer.message,
-      { operation: "Write", name: targetTopic },
-    );
-    this.lost(refusals.learn(sent, answer) ? new RestartRequired(error) : error);
+    const attempt = `append ${sent.bytes.length} bytes to ${targetTopic}-${partition}`;
+    const need = { operation: "Write", name: targetTopic } as const;
+    if (!this.#refusal) {
+      const remedy = remedyFor(sent, answer);
+      if (!remedy) {
+        this.lost(brokerError(attempt, answer.error, answer.message, need));
+        return;
+      }
+      if (remedy.tooLarge !== undefined)
+        limits.bytesMax = Math.min(limits.bytesMax, remedy.tooLarge - 1);
+      this.#refusal = { remedy, sent, answered: 0 };
+    } else if (answer.error === errorCode.none) {
+      this.lost(new RestartRequired(new Error(`${attempt}: taken although one before it was not`)));
+      return;
+    } else if (!isBehindRefused(answer.error) && !remedyFor(sent, answer)) {
+      this.lost(brokerError(attempt, answer.error, answer.message, need));
+      return;
+    }
+    this.#refusal.answered += 1;
+    if (this.#refusal.answered === this.#inFlight.sentCount) this.#resend(this.#refusal);
   }
 
-  async #writeDeadLetter(rejected: Rejected): Promise<void> {
-    this.#isWritingDeadLetter = true;
-    const { context, route, refusals, observer } = this.#options;
-    const { deadLetters, positions, emit } = context;
-    const { offset, count, reason } = rejected;
-    const { signal } = this.#over;
+  #resend({ remedy, sent: refused }: Refusal): void {
+    const { limits } = this.#options;
+    this.#refusal = undefined;
+    this.#sequence = refused.baseSequence;
+    this.#expected = refused.expected;
     try {
-      await deadLetters.put(route, rejected, signal);
+      this.#inFlight.takeBack((part, sent) =>
+        sent === refused ? reshape(part, remedy, limits.bytesMax) : [part],
+      );
+    } catch (error) {
+      this.lost(error);
+      return;
+    }
+    this.#endIfDrained();
+    this.#goOn();
+  }
+
+  async #writeDeadLetters(): Promise<void> {
+    this.#isWritingDeadLetter = true;
+    const { context, route, observer } = this.#options;
+    const { deadLetters, positions, emit } = context;
+    const { signal } = this.#over;
+    const list = this.#inFlight.rejected(DEAD_LETTERS_AT_ONCE, DEAD_LETTER_BYTES);
+    try {
+      await deadLetters.put(route, list, signal);
       signal.throwIfAborted();
-      // From here on it counts as put aside, also for the next tenure, whatever becomes of this one.
-      this.ledger.addDeadLetter(offset, BigInt(count));
-      emit(mirrorEvents.deadLetter(route, offset, count, reason));
-      observer.deadLettered();
-      refusals.records.delete(offset);
-      // Before anything behind it goes: a restart has to know that it is not in the target.
+      // From here on they count as put aside, also for the next tenure, whatever becomes of this one.
+      for (const { offset, count, reason } of list) {
+        this.ledger.addDeadLetter(offset, BigInt(count));
+        emit(mirrorEvents.deadLetter(route, offset, count, reason));
+        observer.deadLettered(reason);
+      }
+      // Before anything behind them goes: a restart has to know that they are not in the target.
       await positions.flush(signal);
     } catch (error) {
       this.lost(error);
@@ -322,7 +395,7 @@ export class Tenure implements BatchSource, AsyncDisposable {
     }
     this.#isWritingDeadLetter = false;
     if (signal.aborted) return;
-    this.#inFlight.deadLettered();
+    this.#inFlight.deadLettered(list.length);
     this.#resumeReading();
     this.#goOn();
     this.#endIfDrained();
