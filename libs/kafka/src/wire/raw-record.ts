@@ -1,12 +1,7 @@
 import { MalformedError } from "../errors.ts";
 import { buildBatch, type Batch } from "./batch.ts";
 import { compress, decompress } from "./compression.ts";
-
-/**
- * Any 64-bit integer: a bigint where a number would round it. No clock says so, but some producers
- * write nanoseconds, or the largest number there is.
- */
-export type Timestamp = number | bigint;
+import { exact, minus, plus, type Timestamp } from "./timestamp.ts";
 
 /**
  * A record whose place in its batch is known and whose content is not looked at: `bytes` from
@@ -96,28 +91,6 @@ function damaged(batch: Batch): MalformedError {
   return new MalformedError(
     `look through the batch at offset ${batch.baseOffset}: its ${batch.count} records do not fit its ${batch.bytes.length} bytes`,
   );
-}
-
-function exact(timestamp: bigint): Timestamp {
-  const number = Number(timestamp);
-  return Number.isSafeInteger(number) ? number : timestamp;
-}
-
-/** As the broker reckons: in 64 bits, which may overflow. */
-function plus(base: Timestamp, delta: Timestamp): Timestamp {
-  if (typeof base === "number" && typeof delta === "number") {
-    const sum = base + delta;
-    if (Number.isSafeInteger(sum)) return sum;
-  }
-  return exact(BigInt.asIntN(64, BigInt(base) + BigInt(delta)));
-}
-
-function minus(timestamp: Timestamp, base: Timestamp): Timestamp {
-  if (typeof base === "number" && typeof timestamp === "number") {
-    const difference = timestamp - base;
-    if (Number.isSafeInteger(difference)) return difference;
-  }
-  return exact(BigInt.asIntN(64, BigInt(timestamp) - BigInt(base)));
 }
 
 /** A signed number of up to 64 bits. */

@@ -2,6 +2,7 @@ import type { PartitionRecord, RecordHeaders, RecordToSend } from "../api.ts";
 import { MalformedError } from "../errors.ts";
 import type { Batch } from "./batch.ts";
 import { decompress } from "./compression.ts";
+import { exact, plus, type Timestamp } from "./timestamp.ts";
 
 // The hot path of every consumer: one cursor over a buffer, no object but the record itself.
 
@@ -24,7 +25,7 @@ export function decodeRecords(batch: Batch): PartitionRecord[] {
   const cursor: Cursor = { bytes: decompress(batch.codec, batch.payload), at: 0 };
   // A record takes 7 bytes at least; a count beyond that is damage, not a reason for a huge array.
   if (count < 0 || count * 7 > cursor.bytes.length) throw damaged(batch, "the count is impossible");
-  const base = Number(baseTimestamp);
+  const base = exact(baseTimestamp);
   const appended = batch.isLogAppendTime ? batch.maxTimestamp : undefined;
   const records: PartitionRecord[] = [];
   for (let index = 0; index < count; index++) {
@@ -33,14 +34,15 @@ export function decodeRecords(batch: Batch): PartitionRecord[] {
     if (length < 6 || end > cursor.bytes.length) throw damaged(batch, `record ${index} is cut off`);
     cursor.at += 1; // attributes: none are defined
     const delta = readVarlong(cursor);
-    const timestamp = appended ?? (delta === 0 ? baseTimestamp : baseTimestamp + BigInt(delta));
-    // Summed as doubles, which is how the mirror's scanner sees it too.
-    const timestampMs = appended === undefined ? base + Number(delta) : Number(appended);
+    const time = appended ?? plus(base, delta);
+    // Most records of a batch have the time of its first: that is not made anew for each.
+    const timestamp = time === base ? baseTimestamp : BigInt(time);
     const offset = baseOffset + BigInt(readVarint(cursor));
     const key = readBytes(cursor, end);
     const value = readBytes(cursor, end);
     const headers = readHeaders(cursor, end);
     if (cursor.at !== end) throw damaged(batch, `record ${index} does not fill its length`);
+    const timestampMs = Number(time);
     records.push({ offset, timestamp, timestampMs, key, value, headers });
   }
   if (cursor.at !== cursor.bytes.length) throw damaged(batch, "bytes follow the last record");
@@ -89,8 +91,8 @@ function readVarint(cursor: Cursor): number {
   return (value >>> 1) ^ -(value & 1);
 }
 
-/** Signed, zigzag; a number while that is exact. */
-function readVarlong(cursor: Cursor): number | bigint {
+/** Signed, zigzag, 64 bits. */
+function readVarlong(cursor: Cursor): Timestamp {
   const { bytes } = cursor;
   const first = bytes[cursor.at] ?? 0;
   if (first < 0x80) {
@@ -104,7 +106,7 @@ function readVarlong(cursor: Cursor): number | bigint {
     value |= BigInt(byte & 0x7f) << shift;
     if (byte < 0x80) break;
   }
-  return BigInt.asIntN(64, (value >> 1n) ^ -(value & 1n));
+  return exact(BigInt.asIntN(64, (value >> 1n) ^ -(value & 1n)));
 }
 
 /** Encodes records with offset deltas 0, 1, 2 ... and timestamps relative to `baseTimestampMs`. */
