@@ -81,6 +81,22 @@ test("who was away until the coordinator ended the transaction goes on like a ne
   assert.equal((await sleeper.take(within())).isContinued, false);
 });
 
+test("who stood still with its transaction open goes on like a newcomer, too", async () => {
+  const topic = "stood-still";
+  await ensureTopic(direct, { topic, partitions: 1 }, within());
+  const at = { transactionalId: topic, topic, partitions: [0], timeoutMs: SHORT_MS };
+  const sleeper = new Fencer(sleepers, at);
+  await sleeper.take(within());
+  sleeper.confirm();
+  const end = await endOf(topic);
+  // The answer that its partition was added comes when the coordinator has ended the transaction.
+  proxy.delay(3 * SHORT_MS);
+  const taking = sleeper.take(within());
+  await untilEnded(topic, end);
+  proxy.delay(0);
+  assert.equal((await taking).isContinued, false);
+});
+
 test("who was away until the coordinator forgot it goes on like a newcomer", async () => {
   const { sleeper, end, producerId } = await fallAsleep("forgotten", SHORT_MS);
   await untilEnded("forgotten", end);

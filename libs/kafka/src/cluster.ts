@@ -26,7 +26,15 @@ import type { ProtocolWriter } from "./wire/writer.ts";
  * waits for data would hold up whatever stands behind it.
  */
 export type Lane =
-  "control" | "fetch" | "scan" | "group" | "join" | "produce" | `produce-${number}`;
+  | "control"
+  | "fetch"
+  | "scan"
+  | "group"
+  | "join"
+  | "produce"
+  | "positions"
+  | "dead-letters"
+  | `produce-${number}`;
 
 /** The brokers of one cluster: who leads what, and one connection per broker and lane. */
 export class Cluster implements AsyncDisposable {
@@ -35,6 +43,8 @@ export class Cluster implements AsyncDisposable {
   readonly #connections = new Map<string, Promise<Connection>>();
   readonly #brokers = new Map<number, BrokerAddress>();
   readonly #topics = new Map<string, TopicMetadata>();
+  /** By address: when no connection could be opened last, in monotonic milliseconds. */
+  readonly #failedAt = new Map<string, number>();
   readonly #closed = new AbortController();
 
   /** With `frames`, answers to fetches stand in memory that is to be given back. */
@@ -49,6 +59,8 @@ export class Cluster implements AsyncDisposable {
     const metadata = readMetadata(
       await connection.request(metadataApi, writeMetadata(topics), { signal }),
     );
+    // Those that left are not asked any more: each would cost a time-out.
+    if (metadata.brokers.length > 0) this.#brokers.clear();
     for (const broker of metadata.brokers) this.#brokers.set(broker.nodeId, broker);
     for (const topic of metadata.topics) {
       if (topic.error === 0) this.#topics.set(topic.name, topic);
@@ -106,22 +118,29 @@ export class Cluster implements AsyncDisposable {
     return await this.#connect(broker, `${nodeId}/${lane}`, signal);
   }
 
-  /** A connection to any broker that answers: those known first, then the bootstrap list. */
+  /**
+   * A connection to any broker that answers: those known first, then the bootstrap list; last those
+   * that could not be reached lately.
+   */
   async any(signal: AbortSignal): Promise<Connection> {
     const failures: unknown[] = [];
-    const known = [...this.#brokers.values()].map(
-      (broker) => [broker, `${broker.nodeId}/control`] as const,
-    );
-    const seeds = this.options.bootstrap.split(",").map((entry) => {
+    const known = [...this.#brokers.values()].map((broker): Candidate => [
+      broker,
+      `${broker.nodeId}/control`,
+    ]);
+    const seeds = this.options.bootstrap.split(",").map((entry): Candidate => {
       const at = entry.trim().lastIndexOf(":");
       const host = entry
         .trim()
         .slice(0, at)
         .replace(/^\[|\]$/g, "");
       const port = Number(entry.trim().slice(at + 1));
-      return [{ nodeId: -1, host, port }, `seed/${host}:${port}`] as const;
+      return [{ nodeId: -1, host, port }, `seed/${host}:${port}`];
     });
-    for (const [broker, key] of [...known, ...seeds]) {
+    const failedAt = ([broker]: Candidate) => this.#failedAt.get(addressOf(broker)) ?? -Infinity;
+    // Sorting is stable, and for the most part there is nothing to sort.
+    const candidates = [...known, ...seeds].sort((a, b) => compare(failedAt(a), failedAt(b)));
+    for (const [broker, key] of candidates) {
       try {
         return await this.#connect(broker, key, signal);
       } catch (error) {
@@ -181,7 +200,7 @@ export class Cluster implements AsyncDisposable {
     const existing = this.#connections.get(key);
     if (existing) {
       const connection = await existing.catch(() => undefined);
-      if (connection?.alive && connection.address === `${broker.host}:${broker.port}`) {
+      if (connection?.alive && connection.address === addressOf(broker)) {
         return connection;
       }
       if (this.#connections.get(key) === existing) this.#connections.delete(key);
@@ -196,13 +215,28 @@ export class Cluster implements AsyncDisposable {
       ...(this.#frames && key.endsWith("/fetch") ? { frames: this.#frames } : {}),
     });
     this.#connections.set(key, opening);
-    opening.catch(() => {
-      if (this.#connections.get(key) === opening) this.#connections.delete(key);
-    });
+    opening.then(
+      () => this.#failedAt.delete(addressOf(broker)),
+      () => {
+        this.#failedAt.set(addressOf(broker), performance.now());
+        if (this.#connections.get(key) === opening) this.#connections.delete(key);
+      },
+    );
     const connection = await opening;
     signal.throwIfAborted();
     return connection;
   }
+}
+
+/** A broker, and the key of the connection to it. */
+type Candidate = readonly [broker: BrokerAddress, key: string];
+
+function addressOf({ host, port }: BrokerAddress): string {
+  return `${host}:${port}`;
+}
+
+function compare(a: number, b: number): number {
+  return a === b ? 0 : a - b;
 }
 
 function lastOf(failures: readonly unknown[], bootstrap: string): unknown {

@@ -1,4 +1,4 @@
-import { retryOf } from "@hybridge/core";
+import { retryOf, systemClock } from "@hybridge/core";
 import type { Cluster } from "./cluster.ts";
 import { LogDivergedError, NotAuthorizedError } from "./errors.ts";
 import type { Fetched, FetcherOptions, Subscription } from "./fetcher.ts";
@@ -82,7 +82,7 @@ export class LeaderLoop {
   }
 
   async run(): Promise<void> {
-    const { cluster, signal, ready } = this.#options;
+    const { cluster, signal, ready, clock = systemClock } = this.#options;
     // The first assignment comes in the same turn as the loop itself.
     await Promise.resolve();
     let hasAnswered = false;
@@ -98,6 +98,7 @@ export class LeaderLoop {
       hasAnswered = true;
       this.#handle(response);
       if (response.frame.holders === 0) this.#options.frames?.give(response.frame.bytes);
+      if (response.throttleMs > 0) await clock.sleep(response.throttleMs, signal);
     }
   }
 
@@ -110,7 +111,11 @@ export class LeaderLoop {
     const connection = await cluster.connection(this.#nodeId, "fetch", signal);
     connection.require(fetchApi);
     const body = this.#request();
-    return readFetch(await connection.request(fetchApi, body, { signal, timeoutMs: 30_000 }));
+    const response = readFetch(
+      await connection.request(fetchApi, body, { signal, timeoutMs: 30_000 }),
+    );
+    connection.throttled(response.throttleMs);
+    return response;
   }
 
   #request() {

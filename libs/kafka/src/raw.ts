@@ -22,7 +22,14 @@ export { compress, decompress } from "./wire/compression.ts";
 export { Frame, FramePool } from "./wire/frame-pool.ts";
 export type { Connection } from "./wire/connection.ts";
 export type { TopicMetadata } from "./wire/metadata.ts";
-export { produceApi, readProduce, writeProduce, type ProducedPartition } from "./wire/produce.ts";
+export {
+  produceApi,
+  readProduce,
+  readProduceThrottle,
+  writeProduce,
+  type ProducedPartition,
+} from "./wire/produce.ts";
 export { brokerError, errorCode } from "./wire/protocol-errors.ts";
 export { isSameRecord, joinRecords, scanRecords, type RawRecord } from "./wire/raw-record.ts";
 export { decodeRecords, encodeRecords } from "./wire/record.ts";
+export type { ConfigEntry } from "./wire/topics.ts";

@@ -45,12 +45,15 @@ export async function* readBatches(
   }
 }
 
-/** One read from one partition, without a session; waits up to 500 ms for data. */
+/** One read from one partition, without a session; waits up to 500 ms for data, if not told otherwise. */
 export async function fetchPartition(
   cluster: Cluster,
   at: { topic: string; partition: number; offset: bigint; committedOnly: boolean },
   signal: AbortSignal,
-  bytesMax = 1 << 20,
+  {
+    bytesMax = 1 << 20,
+    waitMs = 500,
+  }: { readonly bytesMax?: number; readonly waitMs?: number } = {},
 ): Promise<FetchedPartition> {
   const { topic, partition, offset, committedOnly } = at;
   const known = cluster.known(topic) ?? (await cluster.topic(topic, signal));
@@ -59,7 +62,7 @@ export async function fetchPartition(
     fetchApi,
     () =>
       writeFetch({
-        waitMs: 500,
+        waitMs,
         bytesMin: 1,
         bytesMax,
         committedOnly,

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
+import { FakeClock } from "@hybridge/core/testing";
 import type { Cluster } from "../src/cluster.ts";
 import { Fetcher, type Fetched, type Subscription } from "../src/fetcher.ts";
 import { buildBatch } from "../src/wire/batch.ts";
@@ -14,6 +16,7 @@ function fakeCluster() {
   const questions: ((answer: ProtocolReader) => void)[] = [];
   /** Which broker each question went to. */
   const asked: number[] = [];
+  const silences: number[] = [];
   const cluster = {
     options: { bootstrap: "t:1", clientId: "t", rack: "here" },
     describe: () =>
@@ -23,13 +26,14 @@ function fakeCluster() {
     connection: (nodeId: number) =>
       Promise.resolve({
         require: () => undefined,
+        throttled: (forMs: number) => silences.push(forMs),
         request: () => {
           asked.push(nodeId);
           return new Promise<ProtocolReader>((resolve) => questions.push(resolve));
         },
       }),
   };
-  return { cluster: cluster as unknown as Cluster, questions, asked };
+  return { cluster: cluster as unknown as Cluster, questions, asked, silences };
 }
 
 function batchAt(baseOffset: bigint): Buffer {
@@ -47,8 +51,13 @@ function batchAt(baseOffset: bigint): Buffer {
   return bytes;
 }
 
-function answerWith(records: Buffer, preferredReplica = -1, error = 0): ProtocolReader {
-  const body = new ProtocolWriter().i32(0).i16(0).i32(77);
+function answerWith(
+  records: Buffer,
+  preferredReplica = -1,
+  error = 0,
+  throttleMs = 0,
+): ProtocolReader {
+  const body = new ProtocolWriter().i32(throttleMs).i16(0).i32(77);
   body.array([0], (topic) => {
     topic.uuid(TOPIC_ID).array([0], (item) => {
       item
@@ -177,6 +186,35 @@ test("what the leader says is closer is read there, and when that fails at the l
     got.map(({ from, batches }) => [from, batches.length]),
     [[0n, 1]],
   );
+  stop.abort();
+  for (const question of questions) question(answerWith(Buffer.alloc(0)));
+  await running;
+});
+
+test("a broker that throttles is left alone for so long", async () => {
+  const { cluster, questions, silences } = fakeCluster();
+  const stop = new AbortController();
+  const clock = new FakeClock();
+  const fetcher = new Fetcher({
+    cluster,
+    clock,
+    committedOnly: true,
+    signal: stop.signal,
+    onFetched: () => undefined,
+    onFailed: (_, error) => assert.fail(error),
+  });
+  fetcher.add(subscribe(0n));
+  const running = fetcher.run();
+  await until(() => questions.length === 1);
+  questions[0]?.(answerWith(batchAt(0n), -1, 0, 30_000));
+  await until(() => silences.length === 1);
+  await turn();
+  clock.advance(29_999);
+  await turn();
+  assert.equal(questions.length, 1);
+  clock.advance(1);
+  await until(() => questions.length === 2);
+  assert.deepEqual(silences, [30_000]);
   stop.abort();
   for (const question of questions) question(answerWith(Buffer.alloc(0)));
   await running;

@@ -49,7 +49,8 @@ interface RequestOptions {
 interface Pending {
   readonly api: Api;
   readonly correlationId: number;
-  readonly deadline: number;
+  readonly sentAt: number;
+  readonly timeoutMs: number;
   readonly resolve: (body: ProtocolReader) => void;
   readonly reject: (error: Error) => void;
 }
@@ -72,6 +73,8 @@ export class Connection implements AsyncDisposable {
   #head = 0;
   #correlationId = 0;
   #failure: Error | undefined;
+  /** When bytes came last, or are to come again: a broker that throttles says for how long. */
+  #progressAt = -Infinity;
   #timer: NodeJS.Timeout | undefined;
   #versions: ReadonlyMap<number, VersionRange> = new Map();
   #login: Login | undefined;
@@ -176,10 +179,16 @@ export class Connection implements AsyncDisposable {
           done(reader);
         };
       }
-      const deadline = performance.now() + timeoutMs;
-      this.#pending.push({ api, correlationId, deadline, resolve, reject: settle });
+      const sentAt = performance.now();
+      this.#pending.push({ api, correlationId, sentAt, timeoutMs, resolve, reject: settle });
       this.#watch(timeoutMs);
     });
+  }
+
+  /** The broker has said that it does not answer anything for so long (KIP-219). */
+  throttled(forMs: number): void {
+    if (forMs <= 0) return;
+    this.#progressAt = Math.max(this.#progressAt, performance.now() + forMs);
   }
 
   /** How long a request that costs the broker nothing takes there and back, in milliseconds. */
@@ -277,6 +286,7 @@ export class Connection implements AsyncDisposable {
   }
 
   #onBytes(bytes: number): boolean {
+    this.#progressed();
     try {
       this.#frames.filled(bytes);
     } catch (error) {
@@ -286,11 +296,16 @@ export class Connection implements AsyncDisposable {
   }
 
   #onChunk(chunk: Buffer): void {
+    this.#progressed();
     try {
       this.#frames.append(chunk);
     } catch (error) {
       this.#fail(error as Error);
     }
+  }
+
+  #progressed(): void {
+    this.#progressAt = Math.max(this.#progressAt, performance.now());
   }
 
   #receive(frame: Buffer): void {
@@ -314,14 +329,19 @@ export class Connection implements AsyncDisposable {
     pending.resolve(reader);
   }
 
-  /** One timer for all requests; it looks at the oldest only, as answers come in order. */
+  /**
+   * One timer for all requests; it looks at the oldest only, as answers come in order. Its time
+   * counts from the last byte that came: over a slow link many requests, or a large answer, are on
+   * their way for longer than one request may take, and to give up would send them all again.
+   */
   #watch(waitMs: number): void {
     if (this.#timer || this.#failure) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       const oldest = this.#pending[this.#head];
       if (!oldest) return;
-      const leftMs = oldest.deadline - performance.now();
+      const since = Math.max(oldest.sentAt, this.#progressAt);
+      const leftMs = since + oldest.timeoutMs - performance.now();
       if (leftMs > 0) this.#watch(leftMs);
       else {
         this.#fail(

@@ -47,6 +47,8 @@ export interface FetchedPartition {
 
 export interface FetchResponse {
   readonly error: number;
+  /** So long the broker answers nothing more of this client (KIP-219). */
+  readonly throttleMs: number;
   readonly sessionId: number;
   readonly partitions: readonly FetchedPartition[];
   /** What `records` are views of. */
@@ -84,7 +86,7 @@ function byTopic<T extends { readonly topicId: string }>(entries: readonly T[]):
 
 export function readFetch(reader: ProtocolReader): FetchResponse {
   const frame = new Frame(reader.buffer);
-  reader.i32(); // throttle
+  const throttleMs = reader.i32();
   const error = reader.i16();
   const sessionId = reader.i32();
   const partitions: FetchedPartition[] = [];
@@ -93,7 +95,7 @@ export function readFetch(reader: ProtocolReader): FetchResponse {
     topic.array((item) => partitions.push(readPartition(item, topicId)));
     topic.tags();
   });
-  return { error, sessionId, partitions, frame };
+  return { error, throttleMs, sessionId, partitions, frame };
 }
 
 function readPartition(reader: ProtocolReader, topicId: string): FetchedPartition {

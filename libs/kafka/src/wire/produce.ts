@@ -56,6 +56,11 @@ export function readProduce(reader: ProtocolReader): ProducedPartition[] {
   return answers;
 }
 
+/** What follows the answers: so long the broker takes nothing more of this client (KIP-219). */
+export function readProduceThrottle(reader: ProtocolReader): number {
+  return reader.i32();
+}
+
 function readPartition(reader: ProtocolReader, topic: string): ProducedPartition {
   const partition = reader.i32();
   const error = reader.i16();

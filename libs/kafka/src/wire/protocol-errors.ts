@@ -102,6 +102,7 @@ export const errorCode = {
   invalidPartitions: 37,
   unsupportedVersion: 35,
   topicAlreadyExists: 36,
+  invalidConfig: 40,
   outOfOrderSequence: 45,
   concurrentTransactions: 51,
   fetchSessionIdNotFound: 70,
@@ -160,7 +161,8 @@ export function brokerError(
   detail?: string | null,
   need?: Need,
 ): Error {
-  const [name, retry] = table[code] ?? [`error ${code}`, "never" as const];
+  // What a newer broker has to say is not known to be for ever: it is told, and tried again.
+  const [name, retry] = table[code] ?? [`error ${code}`, "backoff" as const];
   const text = detail ?? undefined;
   const cause = new BrokerError(attempt, code, name, retry, text);
   if (code in refusals) return notAuthorized(attempt, code, need, cause);
