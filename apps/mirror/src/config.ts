@@ -66,13 +66,21 @@ export const settings = {
     schema: setting.oneOf(["stop", "copy"], "stop"),
     doc: "when the target lost records that it had acknowledged: stop the partition, or copy them again, behind what stands there now",
   },
+  HYBRIDGE_ON_TARGET_DELETION: {
+    schema: setting.oneOf(["stop", "copy"], "stop"),
+    doc: "when a target topic was deleted after records had been mirrored to it: stop its partitions, or make it again and copy from the beginning of the source",
+  },
+  HYBRIDGE_OPEN_TRANSACTION_MS: {
+    schema: setting.integer(1_000, 86_400_000, 60_000),
+    doc: "how long a transaction of the source may hold a partition back before it is told whose it is, in milliseconds",
+  },
   HYBRIDGE_DISCOVER_MS: {
     schema: setting.integer(200, 600_000, 2_000),
     doc: "how often to look for new topics and partitions, and for the ends of those that are not read, in milliseconds",
   },
   HYBRIDGE_RENEW_MS: {
-    schema: setting.integer(1_000, 7 * 86_400_000, 43_200_000),
-    doc: "how often a partition's ownership is renewed, in milliseconds; well below transactional.id.expiration.ms of the target (7 days)",
+    schema: setting.integer(1_000, 72_000_000, 43_200_000),
+    doc: "how often a partition's ownership is renewed, in milliseconds; below producer.id.expiration.ms of the target (1 day), after which a leader forgets who owns an idle partition",
   },
   HYBRIDGE_POSITIONS_MS: {
     schema: setting.integer(50, 60_000, 1_000),
@@ -113,6 +121,8 @@ export function mirrorOptions(config: MirrorConfig, emit?: Emit): Omit<MirrorOpt
     onTruncation: config.HYBRIDGE_ON_TRUNCATION,
     onRecreation: config.HYBRIDGE_ON_RECREATION,
     onTargetLoss: config.HYBRIDGE_ON_TARGET_LOSS,
+    onTargetDeletion: config.HYBRIDGE_ON_TARGET_DELETION,
+    openTransactionMs: config.HYBRIDGE_OPEN_TRANSACTION_MS,
     discoverEveryMs: config.HYBRIDGE_DISCOVER_MS,
     renewEveryMs: config.HYBRIDGE_RENEW_MS,
     positionsEveryMs: config.HYBRIDGE_POSITIONS_MS,

@@ -24,4 +24,11 @@ export async function runMirror(
     fields: { address: server.address },
   });
   await mirror.run(signal);
+  const { records } = mirror.totals;
+  emit({
+    name: "service.stopped",
+    level: "info",
+    message: `mirror stopped as it was told to, after ${records} records`,
+    fields: { records: String(records) },
+  });
 }

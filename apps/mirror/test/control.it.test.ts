@@ -1,29 +1,24 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
 import {
   commitHint,
   countRecords,
   ensureTopic,
-  partitionCount,
   readOffsets,
   type ClusterOptions,
 } from "@hybridge/kafka";
 import { Cluster, decodeRecords, readBatches } from "@hybridge/kafka/raw";
 import { produceBatches, randomRecords, seededRandom } from "@hybridge/kafka/testing";
-import { cacheDir } from "@hybridge/local";
 import type { PartitionStatus } from "@hybridge/proto/hybridge/mirror/v1/mirror_control_service";
 import { callUnary } from "@hybridge/rpc";
+import { deleteTopic } from "./delete-topic.ts";
 import { startPair, within } from "./harness.ts";
 import type { MirrorProcess } from "./mirror-process.ts";
 
 // What an operator sees and steers: status, pause and resume, topics that come, go and are refused.
 
 const random = seededRandom(4);
-const run = promisify(execFile);
 const pair = await startPair("mirror-control-it");
 const { source, target, start, fill, untilMirrored, assertSame } = pair;
 after(() => pair[Symbol.asyncDispose]());
@@ -64,16 +59,6 @@ const eventsOf = (mirror: MirrorProcess, name: string) =>
 
 async function make(topic: string, partitions = 1): Promise<void> {
   await ensureTopic(source, { topic, partitions }, within());
-}
-
-async function deleteTopic(topic: string): Promise<void> {
-  await run("java", [
-    "-Xmx128m",
-    ...["-cp", join(cacheDir(), "components/kafka/*")],
-    "org.apache.kafka.tools.TopicCommand",
-    ...["--bootstrap-server", source.bootstrap, "--delete", "--topic", topic],
-  ]);
-  while ((await partitionCount(source, topic, within())) !== undefined) await sleep(20);
 }
 
 async function recordsIn(options: ClusterOptions, topic: string): Promise<string[]> {
@@ -289,7 +274,7 @@ test("a deleted source topic leaves the status, and the others go on", async () 
   await using mirror = start("deleted|stays", { HYBRIDGE_DISCOVER_MS: "300" });
   await untilMirrored(mirror, "deleted", "stays");
   const { records } = await mirror.status();
-  await deleteTopic("deleted");
+  await deleteTopic(source, "deleted", within());
   await mirror.until(({ partitions }) => partitions.length === 1);
   const [event] = eventsOf(mirror, "mirror.source_topic_deleted");
   assert.deepEqual([event?.["sourceTopic"], event?.["partitions"]], ["deleted", 2]);
@@ -310,7 +295,7 @@ test("a topic made again under its name is followed while the mirror runs, if so
   });
   await untilMirrored(mirror, "followed");
   const old = await recordsIn(source, "followed");
-  await deleteTopic("followed");
+  await deleteTopic(source, "followed", within());
   await make("followed");
   await fill("followed", random, 30);
   await untilMirrored(mirror, "followed");
@@ -334,7 +319,7 @@ test("a topic made again while no mirror ran stops it, or is put behind the old 
   second.kill("SIGKILL");
   await second.ended;
   const old = await recordsIn(source, "again");
-  await deleteTopic("again");
+  await deleteTopic(source, "again", within());
   await make("again");
   await fill("again", random, 4);
   await using stopping = start("again");
@@ -362,7 +347,7 @@ test("a failed partition is tried again when the operator says so", async () => 
   await fill("retried", random);
   await using mirror = start("retried|beside", { HYBRIDGE_DISCOVER_MS: "60000" });
   await untilMirrored(mirror, "retried");
-  await deleteTopic("retried");
+  await deleteTopic(source, "retried", within());
   await make("retried");
   await until(mirror, "retried", ({ state }) => state === "FAILED");
   await steer(mirror, "resume", { sourceTopic: "retried", partitions: [] });

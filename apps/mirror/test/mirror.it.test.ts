@@ -40,6 +40,7 @@ test("every record crosses as it is, in every codec, and the Java client agrees"
   assert.ok(there.printed.equals(here.printed));
   mirror.kill("SIGTERM");
   assert.deepEqual(await mirror.ended, { code: 0, signal: null });
+  assert.match(mirror.log(), /"service.stopped"/);
 });
 
 test("one record at a time arrives at an idle mirror, whatever the pause between them", async () => {
@@ -78,6 +79,34 @@ test("transactions: what was aborted stays away, whatever overlaps, markers incl
   await using mirror = start("transactions");
   await untilMirrored(mirror, "transactions");
   await assertSame("transactions");
+});
+
+test("a transaction that nobody ends is told with its producer, and when it has ended", async () => {
+  const topic = "hanging";
+  await ensureTopic(source, { topic, partitions: 1 }, within());
+  const random = seededRandom(SEED + 11);
+  const at = { topic, partition: 0 } as const;
+  await using producer = new TransactionalProducer(source, "it-hanging", within());
+  await producer.begin();
+  await producer.send(at, randomRecords(random, 3));
+  await produceBatches(source, at, [randomRecords(random, 4)], within());
+  await using mirror = start(topic, { HYBRIDGE_OPEN_TRANSACTION_MS: "1000" });
+  const status = await mirror.until(({ partitions }) =>
+    partitions.some(({ reason }) => reason.includes("open since")),
+  );
+  assert.match(status?.partitions[0]?.reason ?? "", /holds back 7 offsets from 0 on.*abort/);
+  const told = () =>
+    mirror.events().filter(({ event }) => event === "mirror.source_transaction_open");
+  assert.deepEqual(
+    told().map(({ firstOffset, offsetsHeld }) => [firstOffset, offsetsHeld]),
+    [["0", "7"]],
+  );
+  await producer.end(true);
+  await untilMirrored(mirror, topic);
+  await assertSame(topic);
+  await mirror.until(({ state }) => state === "RUNNING");
+  assert.match(mirror.log(), /mirror.source_transaction_ended/);
+  assert.equal(told().length, 1, "told once");
 });
 
 test("offsets are translated exactly, over the gaps that markers leave", async () => {

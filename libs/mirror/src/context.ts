@@ -4,6 +4,7 @@ import type { ByteBudget } from "./sending/byte-budget.ts";
 import type { DeadLetters } from "./tenure/dead-letters.ts";
 import type { MergePolicy } from "./tenure/outbox.ts";
 import type { Positions } from "./positions/positions.ts";
+import type { TargetWatch } from "./topics/target-watch.ts";
 import type { Sender } from "./sending/sender.ts";
 
 /** What all partitions of a mirror share. */
@@ -13,6 +14,7 @@ export interface MirrorContext {
   readonly fetcher: Fetcher;
   readonly sender: Sender;
   readonly positions: Positions;
+  readonly targets: TargetWatch;
   readonly deadLetters: DeadLetters;
   readonly budget: ByteBudget;
   readonly emit: Emit;
@@ -26,6 +28,8 @@ export interface MirrorContext {
   readonly onTruncation: "continue" | "stop";
   /** What to do when the target lost records that it had acknowledged. */
   readonly onTargetLoss: "stop" | "copy";
+  /** What to do when a target topic is gone that records were mirrored to. */
+  readonly onTargetDeletion: "stop" | "copy";
   /** What to do when the source topic was deleted and created again. */
   readonly onRecreation: "continue" | "stop";
   /**
@@ -33,6 +37,8 @@ export interface MirrorContext {
    * not used for long; a later owner would then get another producer id, which fences nobody.
    */
   readonly renewEveryMs: number;
+  /** How long a transaction of the source may hold a partition back before that is told. */
+  readonly openTransactionMs: number;
   /** Lets a bounded number of partitions take over at a time. */
   readonly takeOvers: Semaphore;
   /** What the target takes in one batch of a topic. */

@@ -1,6 +1,8 @@
 import type { HybridgeEvent } from "@hybridge/core";
+import type { OpenTransaction } from "./held-back.ts";
 import type { Route } from "./route.ts";
 import type { TargetLoss } from "./tenure/target-loss.ts";
+import type { TargetConcern } from "./topics/target-settings.ts";
 
 const labels = (route: Route) => ({
   topic: route.sourceTopic,
@@ -13,6 +15,25 @@ const one = (name: string, route: Route, value = 1) => ({
   value,
   labels: labels(route),
 });
+
+/** Why a partition does not move although its source grows, and what to do. */
+export function heldBackBy({ sourceTopic, partition }: Route, open: OpenTransaction): string {
+  const { producerId, sinceMs, offset, offsetsHeld } = open;
+  return `a transaction of producer ${producerId}, open since ${timeOf(sinceMs)}, holds back ${offsetsHeld} offsets from ${offset} on; if its producer is gone, end it: kafka-transactions abort --topic ${sourceTopic} --partition ${partition} --start-offset ${offset}`;
+}
+
+/** What becomes of records that are not mirrored in time. */
+export function retentionNear(leftMs: number): string {
+  return leftMs > 0
+    ? `the source's retention deletes what is not mirrored yet in ${Math.ceil(leftMs / 1_000)} s`
+    : "the source's retention deletes what is not mirrored yet as soon as its segment is closed";
+}
+
+/** Also of times that no calendar has. */
+function timeOf(ms: number): string {
+  const date = new Date(ms);
+  return Number.isNaN(date.getTime()) ? `${ms} ms` : date.toISOString();
+}
 
 /** What can happen in the mirror: each is logged and counted by one emit. */
 export const mirrorEvents = {
@@ -97,6 +118,63 @@ export const mirrorEvents = {
     },
     error,
     measurements: [one("mirror_target_records_lost_total", route, Number(loss.records))],
+  }),
+  retentionNear: (route: Route, leftMs: number): HybridgeEvent => ({
+    name: "mirror.source_retention_near",
+    level: "error",
+    message: `${route.sourceTopic}-${route.partition}: ${retentionNear(leftMs)}; raise retention.ms of the topic, or let the mirror catch up`,
+    fields: { ...route, leftMs: Math.max(0, Math.round(leftMs)) },
+    measurements: [one("mirror_source_retention_near_total", route)],
+  }),
+  transactionOpen: (route: Route, open: OpenTransaction): HybridgeEvent => ({
+    name: "mirror.source_transaction_open",
+    level: "warn",
+    message: `${route.sourceTopic}-${route.partition}: ${heldBackBy(route, open)}`,
+    fields: {
+      ...route,
+      producerId: String(open.producerId),
+      since: timeOf(open.sinceMs),
+      firstOffset: String(open.offset),
+      offsetsHeld: String(open.offsetsHeld),
+    },
+    measurements: [one("mirror_source_transactions_open_total", route)],
+  }),
+  transactionEnded: (route: Route): HybridgeEvent => ({
+    name: "mirror.source_transaction_ended",
+    level: "info",
+    message: `${route.sourceTopic}-${route.partition}: the transaction that held it back has ended`,
+    fields: { ...route },
+  }),
+  targetDeleted: (route: Route, error?: unknown): HybridgeEvent => ({
+    name: "mirror.target_deleted",
+    level: "error",
+    message: `${route.targetTopic}-${route.partition}: the target topic was deleted after records had been mirrored to it${error === undefined ? "; it is filled again from the beginning of the source" : ""}`,
+    fields: { ...route },
+    error,
+    measurements: [one("mirror_target_deletions_total", route)],
+  }),
+  targetSettings: (targetTopic: string, concern: TargetConcern): HybridgeEvent => {
+    const { setting, value, effect, remedy, isRefused } = concern;
+    return {
+      name: "mirror.target_settings",
+      level: isRefused ? "error" : "warn",
+      message: `target topic ${targetTopic} has ${setting}=${value}: ${effect}; ${remedy}`,
+      fields: { targetTopic, setting, value },
+      measurements: [
+        {
+          kind: "counter",
+          name: "mirror_target_settings_total",
+          value: 1,
+          labels: { topic: targetTopic, setting },
+        },
+      ],
+    };
+  },
+  settingLeftOut: (targetTopic: string, setting: string, value: string): HybridgeEvent => ({
+    name: "mirror.setting_left_out",
+    level: "warn",
+    message: `target topic ${targetTopic} is made without ${setting}=${value}, which the target does not know`,
+    fields: { targetTopic, setting, value },
   }),
   foreignWriter: (route: Route, error: unknown): HybridgeEvent => ({
     name: "mirror.foreign_writer",

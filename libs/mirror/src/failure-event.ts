@@ -1,7 +1,7 @@
 import type { HybridgeEvent } from "@hybridge/core";
 import { FencedError, OffsetOutOfRangeError } from "@hybridge/kafka";
 import { ForeignWriterError, LogDivergedError, TopicRecreatedError } from "@hybridge/kafka/raw";
-import { TargetDivergedError, TargetLostError } from "./errors.ts";
+import { TargetDeletedError, TargetDivergedError, TargetLostError } from "./errors.ts";
 import { mirrorEvents } from "./events.ts";
 import type { Route } from "./route.ts";
 
@@ -13,6 +13,7 @@ export function eventOf(route: Route, error: unknown): HybridgeEvent | undefined
   if (error instanceof ForeignWriterError) return mirrorEvents.foreignWriter(route, error);
   if (error instanceof TargetDivergedError) return mirrorEvents.targetDiverged(route, error);
   if (error instanceof TargetLostError) return mirrorEvents.targetLost(route, error.loss, error);
+  if (error instanceof TargetDeletedError) return mirrorEvents.targetDeleted(route, error);
   if (!(error instanceof OffsetOutOfRangeError)) return undefined;
   const { position, startOffset } = error;
   if (position >= startOffset) return mirrorEvents.sourceDiverged(route, error);

@@ -30,6 +30,7 @@ import { Sender } from "./sending/sender.ts";
 import type { MirrorContext } from "./context.ts";
 import { followEnds, refreshEnds } from "./source-ends.ts";
 import { batchBytesMax, type TopicRules } from "./topics/target-topic.ts";
+import { TargetWatch } from "./topics/target-watch.ts";
 import { Outage } from "./outage.ts";
 
 export interface MirrorOptions {
@@ -45,6 +46,8 @@ export interface MirrorOptions {
   readonly onTruncation: "continue" | "stop";
   readonly onRecreation: "continue" | "stop";
   readonly onTargetLoss: "stop" | "copy";
+  readonly onTargetDeletion: "stop" | "copy";
+  readonly openTransactionMs: number;
   readonly discoverEveryMs: number;
   readonly renewEveryMs: number;
   readonly positionsEveryMs: number;
@@ -171,6 +174,7 @@ export class Mirror {
       fetcher,
       budget,
       positions,
+      targets: new TargetWatch(target),
       sender: new Sender(
         target,
         {
@@ -248,6 +252,7 @@ export class Mirror {
           await refreshEnds(context.source, fresh, signal);
           for (const partition of fresh) this.#start(partition, signal);
         }
+        for (const partition of this.partitions.values()) partition.lookAtTarget();
         this.#state = "RUNNING";
         this.#outage.end();
       } catch (error) {

@@ -8,8 +8,9 @@ import {
   type Subscription,
 } from "@hybridge/kafka/raw";
 import type { MirrorContext } from "./context.ts";
-import { mirrorEvents } from "./events.ts";
+import { heldBackBy, mirrorEvents, retentionNear } from "./events.ts";
 import { eventOf } from "./failure-event.ts";
+import { HeldBack, openTransactionAt } from "./held-back.ts";
 import { LagClock } from "./lag-clock.ts";
 import { Lifecycle, type PartitionState } from "./lifecycle.ts";
 import type { PositionLedger } from "./positions/ledger.ts";
@@ -23,6 +24,9 @@ const BACKOFF_MOST_MS = 5_000;
 const CALM_MS = 30_000;
 /** So long a warning stands after what it is about has happened last. */
 const WARNING_MS = 10_000;
+
+/** The part of the source's retention that is left when it is told. */
+const RETENTION_NEAR = 0.25;
 
 /** Where a partition stands while nobody mirrors it. */
 interface Standing {
@@ -46,6 +50,7 @@ export class PartitionMirror {
   sourceEnd = 0n;
   readonly #context: MirrorContext;
   readonly #lagClock: LagClock;
+  readonly #heldBack: HeldBack;
   readonly #lifecycle = new Lifecycle();
   readonly #backoff: Backoff;
   readonly #tenureOptions: TenureOptions;
@@ -53,6 +58,7 @@ export class PartitionMirror {
   #tenure: Tenure | undefined;
   #pausedSinceMs: number | undefined;
   #warnedAtMs = 0;
+  #isRetentionTold = false;
   /** Ends an attempt that has not come to its tenure yet: fencing, comparing, waiting. */
   #stopAttempt: (() => void) | undefined;
 
@@ -61,6 +67,7 @@ export class PartitionMirror {
     this.#context = context;
     const { clock, random, target, mirrorId } = context;
     this.rate = new RateMeter(RATE_WINDOW_MS, clock);
+    this.#heldBack = new HeldBack(clock);
     this.#lagClock = new LagClock(() => clock.now());
     this.#backoff = new Backoff({ maxMs: BACKOFF_MOST_MS, calmMs: CALM_MS, clock, random });
     this.#pausedSinceMs = context.positions.pausedSince(route);
@@ -72,6 +79,7 @@ export class PartitionMirror {
         transactionalId: `${mirrorId}/${sourceTopic}/${partition}`,
         topic: targetTopic,
         partitions: [partition],
+        clock,
       }),
       limits: { bytesMax: Infinity },
       observer: {
@@ -80,10 +88,7 @@ export class PartitionMirror {
           this.#acknowledged(records, bytes, timestampMs),
         deadLettered: (reason) => this.#deadLettered(reason),
         readFailed: (error) => this.#readFailed(error),
-        sourceEnds: (offset) => {
-          this.sourceEnd = offset;
-          this.#noteIfCaughtUp();
-        },
+        sourceEnds: (lastStable, highWatermark) => this.#sourceEnds(lastStable, highWatermark),
       },
     };
   }
@@ -165,6 +170,42 @@ export class PartitionMirror {
     this.#lagClock.reached(timestampMs);
   }
 
+  /** Begins anew when the target topic is not the one any more that it writes to. */
+  lookAtTarget(): void {
+    const { targets } = this.#context;
+    const { targetTopic } = this.route;
+    const id = this.#tenure?.ledger.scope.targetTopicId;
+    const found = targets.found(targetTopic);
+    if (id === undefined || !found || found.id === id) return;
+    if (found.id === undefined && !targets.isGone(targetTopic)) return;
+    const what = `the target topic ${targetTopic} is not there any more`;
+    this.#tenure?.lost(new RestartRequired(new Error(what)));
+  }
+
+  /** Finds out who holds the source back when that has been so for long, and tells it. */
+  async lookAtTransactions(signal: AbortSignal): Promise<void> {
+    const { source, openTransactionMs, emit } = this.#context;
+    const held = this.#heldBack;
+    if (this.state !== "MIRRORING" || held.forMs < openTransactionMs) return;
+    const { offset } = held;
+    const open = await openTransactionAt(source, this.route, held, signal);
+    if (!open || held.offset !== offset) return;
+    this.#warn(heldBackBy(this.route, open));
+    if (held.isTold) return;
+    held.isTold = true;
+    emit(mirrorEvents.transactionOpen(this.route, open));
+  }
+
+  /** The oldest record that is not mirrored is deleted at the source in so long, if nothing changes. */
+  noteRetention(leftMs: number, retentionMs: number): void {
+    const isNear = leftMs < retentionMs * RETENTION_NEAR;
+    if (isNear) this.#warn(retentionNear(leftMs));
+    if (isNear && !this.#isRetentionTold) {
+      this.#context.emit(mirrorEvents.retentionNear(this.route, leftMs));
+    }
+    this.#isRetentionTold = isNear;
+  }
+
   /** Takes what was fetched for it. */
   accept(fetched: Fetched): void {
     this.#tenure?.accept(fetched);
@@ -225,8 +266,7 @@ export class PartitionMirror {
     try {
       // Until it works again the last failure is worth knowing.
       this.#lifecycle.set("FENCING", this.state === "RETRYING" ? this.reason : "");
-      const open = () => Tenure.open(this.#tenureOptions, signal);
-      await using tenure = await this.#context.takeOvers.run(open, signal);
+      await using tenure = await Tenure.open(this.#tenureOptions, signal);
       this.#tenure = tenure;
       this.#lifecycle.set("MIRRORING");
       await tenure.run(signal);
@@ -256,6 +296,14 @@ export class PartitionMirror {
     this.bytes += BigInt(bytes);
     this.rate.add(records);
     this.#lagClock.reached(timestampMs);
+    this.#noteIfCaughtUp();
+  }
+
+  #sourceEnds(lastStable: bigint, highWatermark: bigint): void {
+    this.sourceEnd = lastStable;
+    if (this.#heldBack.observe(lastStable, highWatermark)) {
+      this.#context.emit(mirrorEvents.transactionEnded(this.route));
+    }
     this.#noteIfCaughtUp();
   }
 

@@ -1,6 +1,7 @@
-import type { Clock } from "@hybridge/core";
+import type { MonotonicClock } from "@hybridge/core";
 import { endsOf, readBatches, type Cluster } from "@hybridge/kafka/raw";
 import type { PartitionMirror } from "./partition.ts";
+import { RetentionWatch } from "./retention-watch.ts";
 
 /**
  * Asks where the source partitions end, so that the lag is right also of those that nobody reads:
@@ -41,9 +42,10 @@ export async function followEnds(
   source: Cluster,
   all: () => Iterable<PartitionMirror>,
   isStalled: () => boolean,
-  { clock, everyMs }: { readonly clock: Clock; readonly everyMs: number },
+  { clock, everyMs }: { readonly clock: MonotonicClock; readonly everyMs: number },
   signal: AbortSignal,
 ): Promise<void> {
+  const retention = new RetentionWatch(source, clock);
   while (!signal.aborted) {
     await clock.sleep(everyMs, signal).catch(() => undefined);
     const isReadByNobody = (partition: PartitionMirror) =>
@@ -52,5 +54,9 @@ export async function followEnds(
     for (const partition of all()) (isReadByNobody(partition) ? unread : read).push(partition);
     for (const partition of read) partition.observeEnd();
     await refreshEnds(source, unread, signal);
+    await retention.look(all(), signal).catch(() => undefined);
+    for (const partition of all()) {
+      await partition.lookAtTransactions(signal).catch(() => undefined);
+    }
   }
 }

@@ -137,6 +137,20 @@ export class Positions {
     );
   }
 
+  /** The ids of the topics of the target's name to which records of this source topic were mirrored. */
+  targetIds(
+    of: Pick<PositionScope, "sourceTopic" | "sourceTopicId" | "targetTopic" | "partition">,
+  ): ReadonlySet<string> {
+    const isMeant = (scope: PositionScope) =>
+      scope.sourceTopicId === of.sourceTopicId && scope.targetTopic === of.targetTopic;
+    const inMemory = this.#ledgers.get(placeOf(of)) ?? [];
+    const known = [
+      ...this.#stored.allOf(of).map(({ scope }) => scope),
+      ...inMemory.filter(({ end }) => end !== undefined).map(({ scope }) => scope),
+    ];
+    return new Set(known.filter(isMeant).map(({ targetTopicId }) => targetTopicId));
+  }
+
   /** Forgets of a ledger what neither log holds any more. */
   prune(ledger: PositionLedger, sourceStart: bigint, targetStart: bigint): void {
     ledger.prune(sourceStart, targetStart);
@@ -249,7 +263,8 @@ export class Positions {
 
   async #produceBatch(batch: Buffer, signal: AbortSignal): Promise<void> {
     const { target } = this.#options;
-    const at = { topic: POSITIONS_TOPIC, partition: 0 };
+    // Not among what the coordinators are asked: it waits for the replicas.
+    const at = { topic: POSITIONS_TOPIC, partition: 0, lane: "positions" } as const;
     const [answer] = await target.askLeader(
       at,
       produceApi,

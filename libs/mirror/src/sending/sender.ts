@@ -2,6 +2,7 @@ import { failpoint, type MonotonicClock } from "@hybridge/core";
 import {
   produceApi,
   readProduce,
+  readProduceThrottle,
   writeProduce,
   type Cluster,
   type Connection,
@@ -107,6 +108,7 @@ class Pipeline {
   #inFlightBytes = 0;
   #isBoundByCount = false;
   #probedAt = -Infinity;
+  #throttledUntil = -Infinity;
   readonly #roundTrip: RecentMinimum;
 
   constructor(cluster: Cluster, at: Place, options: SenderOptions, signal: AbortSignal) {
@@ -130,6 +132,7 @@ class Pipeline {
 
   #pump(): void {
     if (this.#isConnecting || this.#signal.aborted) return;
+    if (this.#options.clock.monotonic() < this.#throttledUntil) return;
     if (!this.#connection?.alive) {
       if (this.#ready.size > 0) void this.#connect();
       return;
@@ -183,7 +186,11 @@ class Pipeline {
     };
     connection
       .request(produceApi, writeProduce(batches, timeoutMs), { timeoutMs: timeoutMs + 5_000 })
-      .then(readProduce)
+      .then((reader) => {
+        const answers = readProduce(reader);
+        this.#throttled(connection, readProduceThrottle(reader));
+        return answers;
+      })
       .then(
         (answers) => {
           answered();
@@ -196,6 +203,24 @@ class Pipeline {
       )
       .finally(() => this.#pump());
     failpoint("mirror.produce.sent");
+  }
+
+  /** A broker with a quota answers at once, and then reads nothing for a while: so long nothing goes. */
+  #throttled(connection: Connection, forMs: number): void {
+    if (forMs <= 0) return;
+    connection.throttled(forMs);
+    const { clock } = this.#options;
+    const until = clock.monotonic() + forMs;
+    if (until <= this.#throttledUntil) return;
+    this.#throttledUntil = until;
+    clock.sleep(forMs, this.#signal).then(
+      () => {
+        // A timer may be early by a moment: it ends the wait, and not the clock.
+        if (this.#throttledUntil === until) this.#throttledUntil = -Infinity;
+        this.#pump();
+      },
+      () => undefined,
+    );
   }
 
   /**

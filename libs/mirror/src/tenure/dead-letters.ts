@@ -77,7 +77,7 @@ export class DeadLetters {
   }
 
   async #produce(batch: Buffer, signal: AbortSignal): Promise<number> {
-    const at = { topic: this.#topic, partition: 0 };
+    const at = { topic: this.#topic, partition: 0, lane: "dead-letters" } as const;
     return await retry(
       async () => {
         const [answer] = await this.#cluster.askLeader(

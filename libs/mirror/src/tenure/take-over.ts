@@ -1,5 +1,5 @@
 import { failpoint } from "@hybridge/core";
-import { OffsetOutOfRangeError } from "@hybridge/kafka";
+import { OffsetOutOfRangeError, UnknownTopicError } from "@hybridge/kafka";
 import {
   describeTopicConfig,
   offsetAt,
@@ -8,7 +8,7 @@ import {
   type Fence,
   type Fencer,
 } from "@hybridge/kafka/raw";
-import { TargetDivergedError, TargetLostError } from "../errors.ts";
+import { TargetDeletedError, TargetDivergedError, TargetLostError } from "../errors.ts";
 import { mirrorEvents } from "../events.ts";
 import type { Route } from "../route.ts";
 import type { PositionLedger } from "../positions/ledger.ts";
@@ -16,11 +16,13 @@ import { compareTail, type Found } from "./resume.ts";
 import { findTargetLoss } from "./target-loss.ts";
 import type { MirrorContext } from "../context.ts";
 
+/** Markers that are written at all are written within milliseconds. */
+const MARKER_SOON_MS = 500;
+
 /** What a take-over leaves behind: who owns the target partition, and where both logs go on. */
 export interface TakenOver {
   readonly owner: Fence;
   readonly ledger: PositionLedger;
-  readonly sourceTopicId: string;
   readonly next: bigint;
   /** The source's leader epoch before `next`; -1 when it is not known. */
   readonly epoch: number;
@@ -43,25 +45,73 @@ export async function takeOver(
   onFenced: () => void,
   signal: AbortSignal,
 ): Promise<TakenOver> {
-  const { source, target, batchBytesMax } = context;
-  const { sourceTopic, targetTopic, partition } = route;
-  const from = await source.topic(sourceTopic, signal);
-  const to = await target.topic(targetTopic, signal);
-  const owner = await fencer.take(signal);
+  const { source, target, takeOvers } = context;
+  const { sourceTopic, targetTopic } = route;
+  const { marked, ...ids } = await takeOvers.run(async () => {
+    const from = await source.topic(sourceTopic, signal);
+    const to = await target.topic(targetTopic, signal).catch((error: unknown) => {
+      throw deletedTarget(context, route, from.id, error) ?? error;
+    });
+    await fencer.begin(signal);
+    const marked = await fencer.markedWithin(MARKER_SOON_MS, signal);
+    return { sourceTopicId: from.id, targetTopicId: to.id, marked };
+  }, signal);
+  // Without a turn: a partition that cannot be written to must not hold up the others.
+  const owner = marked ?? (await fencer.marked(signal));
   failpoint("mirror.fenced");
   onFenced();
-  // What another owner wrote down until the fence counts, above all which records it put aside.
-  if (!owner.isContinued) await context.positions.readOn(signal);
-  const ids = { sourceTopicId: from.id, targetTopicId: to.id };
-  const place = { sourceTopic, targetTopic, partition, ...ids };
-  const ledger = context.positions.of(place, owner);
-  fencer.confirm();
+  return await takeOvers.run(async () => {
+    // What another owner wrote down until the fence counts, above all which records it put aside.
+    if (!owner.isContinued) await context.positions.readOn(signal);
+    const ledger = context.positions.of({ ...route, ...ids }, owner);
+    fencer.confirm();
+    return await findPlace(context, route, owner, ledger, signal);
+  }, signal);
+}
+
+/** The error to give up with when the target topic, and what was mirrored to it, is gone. */
+function deletedTarget(
+  { targets, positions, onTargetDeletion }: MirrorContext,
+  route: Route,
+  sourceTopicId: string,
+  error: unknown,
+): Error | undefined {
+  if (!(error instanceof UnknownTopicError) || !targets.isGone(route.targetTopic)) return undefined;
+  if (onTargetDeletion === "copy") return undefined;
+  const hasHeld = positions.targetIds({ ...route, sourceTopicId }).size > 0;
+  return hasHeld ? new TargetDeletedError(route, false) : undefined;
+}
+
+/**
+ * True when what was mirrored went to another topic of the target's name: it was deleted, and the
+ * topic made again.
+ *
+ * @throws TargetDeletedError unless it is to be filled again
+ */
+function isTargetNew(
+  { positions, onTargetDeletion }: MirrorContext,
+  route: Route,
+  ledger: PositionLedger,
+): boolean {
+  if (ledger.end !== undefined || positions.targetIds(ledger.scope).size === 0) return false;
+  if (onTargetDeletion === "copy") return true;
+  throw new TargetDeletedError(route, true);
+}
+
+async function findPlace(
+  context: MirrorContext,
+  route: Route,
+  owner: Fence,
+  ledger: PositionLedger,
+  signal: AbortSignal,
+): Promise<TakenOver> {
+  const { target, batchBytesMax } = context;
+  const { targetTopic, partition } = route;
   const targetEnd = owner.endOffsets.get(partition) ?? 0n;
   const { next, epoch } = await resume(context, route, ledger, targetEnd, signal);
   return {
     owner,
     ledger,
-    sourceTopicId: from.id,
     next,
     epoch,
     targetEnd,
@@ -106,6 +156,7 @@ async function resume(
       endOffset: range.end,
     });
   }
+  const isNew = isTargetNew(context, route, ledger);
   const former = end === undefined && !loss ? formerEnd(context, route, ledger) : undefined;
   // Behind a loss stands nothing that came from the source.
   const before = loss ? targetEnd : (end?.targetOffset ?? former ?? start);
@@ -122,12 +173,14 @@ async function resume(
       targetFrom: before,
       targetStart: start,
       targetEnd,
-      // What an earlier topic of this name left behind its last position is in no source any more.
-      followsFormerTopic: former !== undefined,
+      // What an earlier topic of this name left behind its last position is in no source any more;
+      // and in a new target may stand what was in flight to the former one.
+      followsFormerTopic: former !== undefined || isNew,
       isCompacted: (side) => isCompacted(context, route, side, signal),
     },
     signal,
   );
+  if (isNew) emit(mirrorEvents.targetDeleted(route));
   if (former !== undefined) emit(mirrorEvents.topicRecreated(route));
   if (loss) emit(mirrorEvents.targetLost(route, loss));
   if (isCut) emit(mirrorEvents.sourceTruncated(route, known, range.start));

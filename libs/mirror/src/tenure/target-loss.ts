@@ -65,7 +65,7 @@ async function stands(at: TargetSide, offset: bigint, signal: AbortSignal): Prom
   if (batch.isControl) return false;
   const { end } = at.ledger;
   const isLast = end?.targetOffset === offset + 1n;
-  const known = isLast ? end?.lastBatch : undefined;
+  const known = isLast ? end.lastBatch : undefined;
   if (!known || known.targetOffset !== batch.baseOffset || known.crc === batch.crc) return true;
   return await at.isCompacted();
 }

@@ -43,8 +43,8 @@ export interface TenureObserver {
   deadLettered(reason: string): void;
   /** The source cannot be read at the moment; it is tried again. */
   readFailed(error: Error): void;
-  /** The source ends here, as far as it is committed. */
-  sourceEnds(offset: bigint): void;
+  /** The source ends here as far as it is committed, and there altogether. */
+  sourceEnds(lastStable: bigint, highWatermark: bigint): void;
 }
 
 /** What a tenure is opened with, and leaves behind. */
@@ -104,7 +104,8 @@ export class Tenure implements BatchSource, AsyncDisposable {
     this.#expected = taken.targetEnd;
     this.#inFlight = new InFlight(options.context.budget);
     const { sourceTopic: topic, partition } = options.route;
-    const { next: nextOffset, epoch: lastEpoch, sourceTopicId: topicId } = taken;
+    const { next: nextOffset, epoch: lastEpoch } = taken;
+    const { sourceTopicId: topicId } = taken.ledger.scope;
     this.#subscription = { topic, partition, nextOffset, lastEpoch, topicId, paused: false };
     // Whoever does not wait for the end learns of it all the same.
     this.#ending.promise.catch(() => undefined);
@@ -187,7 +188,7 @@ export class Tenure implements BatchSource, AsyncDisposable {
       return;
     }
     if (this.#inFlight.queue.bytes > PAUSE_BYTES) subscription.paused = true;
-    observer.sourceEnds(answer.lastStableOffset);
+    observer.sourceEnds(answer.lastStableOffset, answer.highWatermark);
     this.#goOn();
   }
 
@@ -307,14 +308,17 @@ export class Tenure implements BatchSource, AsyncDisposable {
     if (this.#isExplaining) return;
     this.#isExplaining = true;
     const { context, route } = this.#options;
-    const range = { expected, found };
+    const range = { topicId: this.ledger.scope.targetTopicId, expected, found };
     const error = await explainUnexpectedOffset(
       context.target,
       route,
       range,
       this.#over.signal,
     ).catch((failure: unknown) => failure);
-    this.lost(error ?? new RestartRequired(new Error("a marker stands in between")));
+    this.lost(
+      error ??
+        new RestartRequired(new Error("a marker stands in between, or the topic is a new one")),
+    );
   }
 
   /** Sends what is next, or puts it into the dead letters when all before it is acknowledged. */

@@ -10,7 +10,8 @@ import {
 import { mirrorEvents } from "../events.ts";
 import type { Route } from "../route.ts";
 import type { MirrorContext } from "../context.ts";
-import { ensureTarget, isWanted, type TopicRules } from "./target-topic.ts";
+import { TargetUnfitError } from "../errors.ts";
+import { inspectTarget, isWanted, makeTarget, type TopicRules } from "./target-topic.ts";
 
 /** Listings in a row that a topic has to be absent from: one may come from a broker that is behind. */
 const ABSENCES = 2;
@@ -23,6 +24,8 @@ export class Discovery {
   /** By source topic: why its target cannot be prepared. */
   readonly #refused = new Map<string, string>();
   readonly #absences = new Map<string, number>();
+  /** The ids of the target topics that need not be looked at any more. */
+  readonly #inspected = new Set<string>();
 
   constructor(context: MirrorContext, rules: TopicRules) {
     this.#context = context;
@@ -78,26 +81,27 @@ export class Discovery {
     isMirrored: (sourceTopic: string, partition: number) => boolean,
     signal: AbortSignal,
   ): AsyncGenerator<readonly Route[]> {
-    for (const topic of topics) {
-      if (!isWanted(topic, this.#rules)) continue;
-      const targetTopic = `${this.#rules.prefix}${topic.name}`;
-      if (!(await this.#prepare(topic, targetTopic, signal))) continue;
+    const wanted = topics.filter((topic) => isWanted(topic, this.#rules));
+    const nameOf = (topic: TopicMetadata) => `${this.#rules.prefix}${topic.name}`;
+    await this.#context.targets.look(wanted.map(nameOf), signal);
+    for (const topic of wanted) {
+      const targetTopic = nameOf(topic);
+      if (!(await this.#isReady(topic, targetTopic, signal))) continue;
       const fresh = topic.partitions.filter(({ partition }) => !isMirrored(topic.name, partition));
       if (fresh.length === 0) continue;
       yield fresh.map(({ partition }) => ({ sourceTopic: topic.name, targetTopic, partition }));
     }
   }
 
-  async #prepare(topic: TopicMetadata, targetTopic: string, signal: AbortSignal): Promise<boolean> {
-    const { source, target } = this.#context;
+  async #isReady(topic: TopicMetadata, targetTopic: string, signal: AbortSignal): Promise<boolean> {
     try {
       const need = { operation: "Read", name: topic.name } as const;
       if (topic.error !== 0) {
         throw brokerError(`look up topic ${topic.name}`, topic.error, null, need);
       }
-      await ensureTarget(source, target, topic, targetTopic, this.#emit, signal);
+      const isReady = await this.#prepare(topic, targetTopic, signal);
       this.#refused.delete(topic.name);
-      return true;
+      return isReady;
     } catch (error) {
       if (!isAboutOneTopic(error) || isAbort(error, signal)) throw error;
       const reason = error instanceof Error ? error.message : String(error);
@@ -107,6 +111,38 @@ export class Discovery {
       this.#refused.set(topic.name, reason);
       return false;
     }
+  }
+
+  /** @returns false when it is not known yet whether the target has to be made */
+  async #prepare(topic: TopicMetadata, targetTopic: string, signal: AbortSignal): Promise<boolean> {
+    const { targets, onTargetDeletion } = this.#context;
+    const found = targets.found(targetTopic);
+    if (found?.id !== undefined) {
+      await this.#inspect(topic.name, targetTopic, found.id, signal);
+      if (found.partitions >= topic.partitions.length) return true;
+    } else if (this.#hasHeldRecords(topic, targetTopic)) {
+      if (!targets.isGone(targetTopic)) return false;
+      // Each of its partitions finds that out, and stops.
+      if (onTargetDeletion === "stop") return true;
+    }
+    await makeTarget(this.#context, topic, targetTopic, signal);
+    targets.made(targetTopic);
+    return true;
+  }
+
+  /** Looks at what others made, once, before the first record. What is refused is looked at again. */
+  async #inspect(sourceTopic: string, targetTopic: string, id: string, signal: AbortSignal) {
+    if (this.#inspected.has(id)) return;
+    await inspectTarget(this.#context, sourceTopic, targetTopic, signal);
+    this.#inspected.add(id);
+  }
+
+  #hasHeldRecords({ name: sourceTopic, id, partitions }: TopicMetadata, targetTopic: string) {
+    const { positions } = this.#context;
+    const topics = { sourceTopic, sourceTopicId: id, targetTopic };
+    return partitions.some(
+      ({ partition }) => positions.targetIds({ ...topics, partition }).size > 0,
+    );
   }
 }
 
@@ -118,5 +154,6 @@ function isAboutOneTopic(error: unknown): boolean {
     error instanceof ConfigError ||
     error instanceof InvariantError;
   if (isAboutUs) return false;
+  if (error instanceof TargetUnfitError) return true;
   return error instanceof BrokerError || (error as Error).cause instanceof BrokerError;
 }

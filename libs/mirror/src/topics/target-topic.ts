@@ -1,11 +1,15 @@
-import type { Emit } from "@hybridge/core";
+import { BrokerError } from "@hybridge/kafka";
 import {
   describeTopicConfig,
+  errorCode,
   makeTopic,
   type Cluster,
   type TopicMetadata,
 } from "@hybridge/kafka/raw";
+import type { MirrorContext } from "../context.ts";
+import { TargetUnfitError } from "../errors.ts";
 import { mirrorEvents } from "../events.ts";
+import { concernsOf, settingsOf, withoutUnknown } from "./target-settings.ts";
 
 /** Which source topics are mirrored, and under what names. */
 export interface TopicRules {
@@ -65,26 +69,55 @@ const FOR_A_MIRROR = {
 } as const;
 
 /** Makes the target topic with the source's partitions and settings, or gives it more partitions. */
-export async function ensureTarget(
-  source: Cluster,
-  target: Cluster,
+export async function makeTarget(
+  { source, target, emit }: Pick<MirrorContext, "source" | "target" | "emit">,
   topic: TopicMetadata,
   targetName: string,
-  emit: Emit,
   signal: AbortSignal,
 ): Promise<void> {
   const partitions = topic.partitions.length;
-  const existing = target.known(targetName);
-  if (existing && existing.partitions.length >= partitions) return;
-  const [found] = (await target.describe([targetName], signal)).topics;
-  if (found?.error === 0 && found.partitions.length >= partitions) return;
-  const config: Record<string, string> = { ...FOR_A_MIRROR };
+  let config: Readonly<Record<string, string>> = { ...FOR_A_MIRROR };
   for (const { name, value, isOwn } of await describeTopicConfig(source, topic.name, signal)) {
     if (value === null || NOT_COPIED.has(name)) continue;
-    if (isOwn || EFFECTIVE.has(name)) config[name] = value;
+    if (isOwn || EFFECTIVE.has(name)) config = { ...config, [name]: value };
   }
-  await makeTopic(target, { topic: targetName, partitions, config }, signal);
+  for (;;) {
+    try {
+      await makeTopic(target, { topic: targetName, partitions, config }, signal);
+      break;
+    } catch (error) {
+      const reduced = isInvalidConfig(error) ? withoutUnknown(config, error.message) : undefined;
+      if (!reduced) throw error;
+      emit(mirrorEvents.settingLeftOut(targetName, reduced.left, config[reduced.left] ?? ""));
+      config = reduced.config;
+    }
+  }
   emit(mirrorEvents.topicCreated(topic.name, targetName, partitions));
+}
+
+function isInvalidConfig(error: unknown): error is BrokerError {
+  return error instanceof BrokerError && error.kafkaCode === errorCode.invalidConfig;
+}
+
+/**
+ * Looks at a target topic that was made by somebody else, and tells what is not as it should be.
+ *
+ * @throws TargetUnfitError when records would not be the same in it
+ */
+export async function inspectTarget(
+  { source, target, emit }: Pick<MirrorContext, "source" | "target" | "emit">,
+  sourceName: string,
+  targetName: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const [from, to] = await Promise.all([
+    describeTopicConfig(source, sourceName, signal),
+    describeTopicConfig(target, targetName, signal),
+  ]);
+  const concerns = concernsOf(settingsOf(from), settingsOf(to));
+  for (const concern of concerns) emit(mirrorEvents.targetSettings(targetName, concern));
+  const refused = concerns.find(({ isRefused }) => isRefused);
+  if (refused) throw new TargetUnfitError(targetName, refused);
 }
 
 /** Bytes that the topic takes in one batch. */
