@@ -99,12 +99,12 @@ export async function readFingerprint(
   signal: AbortSignal,
 ): Promise<LogFingerprint | undefined> {
   return await withCluster(options, signal, async (cluster) => {
-    const answer = await fetchPartition(cluster, { ...at, committedOnly: false }, signal, 1).catch(
-      (error: unknown) => {
-        if (isOutOfRange(error)) return undefined;
-        throw error;
-      },
-    );
+    const answer = await fetchPartition(cluster, { ...at, committedOnly: false }, signal, {
+      bytesMax: 1,
+    }).catch((error: unknown) => {
+      if (isOutOfRange(error)) return undefined;
+      throw error;
+    });
     const [batch] = batchesOf(answer?.records ?? null, at.offset);
     if (!batch || batch.baseOffset > at.offset) return undefined;
     return { baseOffset: batch.baseOffset, crc: batch.crc };
