@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { MonotonicClock } from "@hybridge/core";
 import { Cluster } from "../src/cluster.ts";
 import { Fencer } from "../src/fence.ts";
 import { listOffsetsApi } from "../src/wire/list-offsets.ts";
@@ -21,6 +22,19 @@ const TOPIC_ID = "ab".repeat(16);
 const never = new AbortController().signal;
 const at = { transactionalId: "m/t/0", topic: "t", partitions: [0] };
 const none = () => undefined;
+
+/** A clock that moves when somebody sleeps. */
+function makeClock(): MonotonicClock {
+  let at = 0;
+  return {
+    now: () => at,
+    monotonic: () => at,
+    sleep: (ms) => {
+      at += ms;
+      return Promise.resolve();
+    },
+  };
+}
 
 async function startCoordinator() {
   const broker = await startStubBroker();
@@ -78,12 +92,19 @@ async function startCoordinator() {
     return body.noTags();
   });
   const cluster = new Cluster({ bootstrap: `127.0.0.1:${port}`, clientId: "t" });
-  return { broker, cluster, asked, log };
+  return {
+    ...{ cluster, asked, log },
+    async [Symbol.asyncDispose]() {
+      await cluster[Symbol.asyncDispose]();
+      await broker[Symbol.asyncDispose]();
+    },
+  };
 }
 
 test("a marker that is not written in time is told, and waited for without another fence", async () => {
-  const { broker, cluster, asked, log } = await startCoordinator();
-  const fencer = new Fencer(cluster, { ...at, markerWaitMs: 20 });
+  await using coordinator = await startCoordinator();
+  const { cluster, asked, log } = coordinator;
+  const fencer = new Fencer(cluster, { ...at, markerWaitMs: 20, clock: makeClock() });
   await assert.rejects(fencer.take(never), { code: "KAFKA_TIMEOUT", message: /min\.insync/ });
   await assert.rejects(fencer.take(never), { code: "KAFKA_TIMEOUT" });
   assert.equal(asked.initProducerId, 1);
@@ -93,17 +114,14 @@ test("a marker that is not written in time is told, and waited for without anoth
   const fence = await fencer.take(never);
   assert.deepEqual([fence.producerEpoch, fence.endOffsets.get(0)], [1, 6n]);
   assert.equal(asked.initProducerId, 1);
-  await cluster[Symbol.asyncDispose]();
-  await broker[Symbol.asyncDispose]();
 });
 
 test("a marker that does not come for long may be lost: another one is written", async () => {
-  const { broker, cluster, asked, log } = await startCoordinator();
-  const fencer = new Fencer(cluster, { ...at, markerWaitMs: 5 });
+  await using coordinator = await startCoordinator();
+  const { cluster, asked, log } = coordinator;
+  const fencer = new Fencer(cluster, { ...at, markerWaitMs: 5, clock: makeClock() });
   for (let look = 0; look < 3; look++) await assert.rejects(fencer.take(never));
   log.hasMarker = true;
   assert.equal((await fencer.take(never)).producerEpoch, 2);
   assert.equal(asked.findCoordinator, 1, "the coordinator is remembered");
-  await cluster[Symbol.asyncDispose]();
-  await broker[Symbol.asyncDispose]();
 });
