@@ -114,7 +114,7 @@ export class LeaderLoop {
     const response = readFetch(
       await connection.request(fetchApi, body, { signal, timeoutMs: 30_000 }),
     );
-    connection.throttled(response.throttleMs);
+    if (response.throttleMs > 0) connection.throttled(response.throttleMs);
     return response;
   }
 
