@@ -81,3 +81,11 @@ test("a target topic counts as gone when two listings in a row leave it out, and
   watch.made("posts");
   assert.equal(watch.isGone("posts"), false);
 });
+
+test("a target that may not be looked up counts as neither there nor gone", async () => {
+  const describe = () =>
+    Promise.resolve({ topics: [{ name: "posts", id: "0", error: 29, partitions: [] }] });
+  const watch = new TargetWatch({ describe } as unknown as Cluster);
+  for (let count = 0; count < 3; count++) await watch.look(["posts"], new AbortController().signal);
+  assert.deepEqual([watch.found("posts")?.isHidden, watch.isGone("posts")], [true, false]);
+});

@@ -9,12 +9,11 @@ import {
   minimalAcls,
   NotAuthorizedError,
   openFencedWriter,
-  readPositions,
   type Acl,
 } from "@hybridge/kafka";
 import { Cluster, makeTopic, POSITIONS_TOPIC } from "@hybridge/kafka/raw";
 import { revokeAcl } from "@hybridge/kafka/testing";
-import { Mirror } from "@hybridge/mirror";
+import { Mirror, readPositions } from "@hybridge/mirror";
 import { mirrorOptions, readMirrorConfig } from "../../src/config.ts";
 import { within } from "../harness.ts";
 import type { SecuredPair } from "./pair.ts";
@@ -175,7 +174,7 @@ export function testRights(pair: SecuredPair): void {
 
   test("so are those on the topic of positions, which all mirrors share", async () => {
     const isRefused = () =>
-      readPositions(pair.as("mirror", "target"), "x", within()).then(
+      readPositions(pair.as("mirror", "target"), { sourceTopic: "x" }, within()).then(
         () => false,
         (error: unknown) => error instanceof NotAuthorizedError,
       );

@@ -98,6 +98,7 @@ export const errorCode = {
   illegalGeneration: 22,
   unknownMemberId: 25,
   rebalanceInProgress: 27,
+  topicAuthorizationFailed: 29,
   invalidTimestamp: 32,
   invalidPartitions: 37,
   unsupportedVersion: 35,

@@ -117,6 +117,11 @@ export class Discovery {
   async #prepare(topic: TopicMetadata, targetTopic: string, signal: AbortSignal): Promise<boolean> {
     const { targets, onTargetDeletion } = this.#context;
     const found = targets.found(targetTopic);
+    if (found?.isHidden === true) {
+      const need = { operation: "Describe", name: targetTopic } as const;
+      const { topicAuthorizationFailed } = errorCode;
+      throw brokerError(`look up topic ${targetTopic}`, topicAuthorizationFailed, null, need);
+    }
     if (found?.id !== undefined) {
       await this.#inspect(topic.name, targetTopic, found.id, signal);
       if (found.partitions >= topic.partitions.length) return true;

@@ -8,6 +8,8 @@ export interface TargetTopic {
   /** Undefined when it is not there. */
   readonly id: string | undefined;
   readonly partitions: number;
+  /** Not even to be looked up: the right is missing. */
+  readonly isHidden?: boolean;
 }
 
 /** Whether the target topics are there, and are those that they were: looked up every so often. */
@@ -30,6 +32,8 @@ export class TargetWatch {
       } else if (error === errorCode.unknownTopicOrPartition) {
         this.#absences.set(name, this.absences(name) + 1);
         this.#topics.set(name, { id: undefined, partitions: 0 });
+      } else if (error === errorCode.topicAuthorizationFailed) {
+        this.#topics.set(name, { id: undefined, partitions: 0, isHidden: true });
       } else this.#topics.delete(name);
     }
   }
