@@ -44,6 +44,16 @@ for (const [setting, value, isRefused] of OTHERS) {
   });
 }
 
+test("a limit on the future that the source has as well refuses nothing; one on the past does", () => {
+  const both = settings({
+    ...MADE_BY_US,
+    "message.timestamp.after.max.ms": "3600000",
+    "message.timestamp.before.max.ms": "3600000",
+  });
+  const told = concernsOf(both, both).map(({ setting }) => setting);
+  assert.deepEqual(told, ["message.timestamp.before.max.ms"]);
+});
+
 test("a setting that the target does not know is found in what it says, and left out", () => {
   const config = { "message.format.version": "2.8", "message.format": "x", "retention.ms": "5" };
   assert.deepEqual(withoutUnknown(config, "Unknown topic config name: message.format.version"), {

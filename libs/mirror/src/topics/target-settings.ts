@@ -30,7 +30,7 @@ const TIME_LIMITS = [
 export function concernsOf(source: Settings, target: Settings): readonly TargetConcern[] {
   return [
     ...timeType(target),
-    ...timeLimits(target),
+    ...timeLimits(source, target),
     ...cleaning(source, target),
     ...size(source, target),
     ...packing(target),
@@ -48,10 +48,14 @@ function* timeType(target: Settings): Generator<TargetConcern> {
   };
 }
 
-function* timeLimits(target: Settings): Generator<TargetConcern> {
+function* timeLimits(source: Settings, target: Settings): Generator<TargetConcern> {
   for (const [setting, word] of TIME_LIMITS) {
     const value = target.get(setting);
     if (value === undefined || BigInt(value) >= LONG_MS) continue;
+    // What the source took is no further in the future when it comes to the target; it is older.
+    const isFuture = setting === "message.timestamp.after.max.ms";
+    const taken = isFuture ? source.get(setting) : undefined;
+    if (taken !== undefined && BigInt(taken) <= BigInt(value)) continue;
     yield {
       ...{ setting, value, isRefused: false },
       effect: `records that are ${word} than ${value} ms go to the dead letters`,
