@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { readOffsets } from "@hybridge/kafka";
 import {
   compareTopics,
   produceBatches,
@@ -101,4 +103,43 @@ test("an owner that falls asleep while it recovers neither takes partitions back
   await untilSame();
   assert.equal((await first.ended).code, 1, "the sleeper is the one that gives way");
   assert.equal(second.exit, undefined);
+});
+
+const SLOW_BYTES_PER_SECOND = 200_000;
+/** What is in flight takes longer than one produce request may. */
+const SLOW_BYTES = 6_000_000;
+const RECORD_BYTES = 100_000;
+
+test("over a slow link what is in flight is waited for, and nothing is sent again", async () => {
+  const signal = AbortSignal.timeout(180_000);
+  const topic = await makeTopics(source.direct, target.direct, SEED + 1, signal);
+  const value = () => randomBytes(RECORD_BYTES);
+  const lists = Array.from({ length: SLOW_BYTES / RECORD_BYTES }, () => [
+    { key: null, value: value(), headers: [], timestampMs: 1_700_000_000_000 },
+  ]);
+  await produceBatches(source.direct, { topic, partition: 0 }, lists, signal);
+  target.proxy.narrow(SLOW_BYTES_PER_SECOND);
+  const log = join(clusters.dir, `${topic}.log`);
+  await using mirror = startMirrorService(
+    {
+      HYBRIDGE_SOURCE_BOOTSTRAP: source.proxied,
+      HYBRIDGE_TARGET_BOOTSTRAP: target.proxied,
+      HYBRIDGE_TOPICS: topic,
+      HYBRIDGE_MIRROR_ID: topic,
+    },
+    log,
+  );
+  for (;;) {
+    signal.throwIfAborted();
+    if (mirror.exit) assert.fail(readFileSync(log, "utf8"));
+    const end = (await readOffsets(target.direct, topic, signal)).get(0)?.end ?? 0n;
+    if (end > BigInt(lists.length)) break;
+    await sleep(500);
+  }
+  target.proxy.narrow(0);
+  const [from, to] = [source, target].map(({ direct }) => ({ cluster: direct, topic }));
+  assert.ok(from && to);
+  assert.equal((await compareTopics(from, to, signal)).records, lists.length);
+  const interrupted = readFileSync(log, "utf8").match(/mirror\.partition_interrupted/g) ?? [];
+  assert.equal(interrupted.length, 0);
 });

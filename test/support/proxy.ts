@@ -8,6 +8,8 @@ export interface Proxy extends AsyncDisposable {
   cut(): void;
   /** Holds back what comes from the server for so long, from now on; 0 for not at all. */
   delay(ms: number): void;
+  /** Lets so many bytes a second through to the server, over all connections; 0 for any number. */
+  narrow(bytesPerSecond: number): void;
   /**
    * Lets everything through but the answers to one kind of request, until told to end: the broker
    * does what it is asked to, and the client will never know.
@@ -37,6 +39,9 @@ export const apiKeys = { produce: 0, initProducerId: 22, addPartitionsToTxn: 24 
 /** What the proxy does at the moment, to all connections. */
 interface Mischief {
   delayMs: number;
+  bytesPerSecond: number;
+  /** When the narrow way is free again. */
+  freeAtMs: number;
   swallowing: { readonly apiKey: number; count: number } | undefined;
   tear: (() => void) | undefined;
 }
@@ -48,7 +53,10 @@ const ANSWER_HEAD_BYTES = 8;
 /** Listens on a port of 127.0.0.1 (0: a free one) and forwards to another. */
 export async function startProxy(options: { port: number; to: () => number }): Promise<Proxy> {
   const links = new Set<Link>();
-  const mischief: Mischief = { delayMs: 0, swallowing: undefined, tear: undefined };
+  const mischief: Mischief = {
+    ...{ delayMs: 0, bytesPerSecond: 0, freeAtMs: 0 },
+    ...{ swallowing: undefined, tear: undefined },
+  };
   const server = createServer((client) => {
     const link = new Link(client, connect(options.to(), "127.0.0.1"), mischief, () => {
       links.delete(link);
@@ -69,6 +77,9 @@ export async function startProxy(options: { port: number; to: () => number }): P
     cut,
     delay: (ms) => {
       mischief.delayMs = ms;
+    },
+    narrow: (bytesPerSecond) => {
+      mischief.bytesPerSecond = bytesPerSecond;
     },
     swallowAnswers(apiKey) {
       const swallowing = (mischief.swallowing = { apiKey, count: 0 });
@@ -127,8 +138,10 @@ class Link {
       for (const { head, isFirst } of requests(chunk)) {
         if (isFirst) this.#asked.set(head.readInt32BE(8), head.readInt16BE(4));
       }
+      this.#ask(chunk);
     });
-    client.pipe(server);
+    client.on("end", () => server.end());
+    server.on("drain", () => client.resume());
     const answers = followFrames(ANSWER_HEAD_BYTES);
     server.on("data", (chunk) => {
       client.cork();
@@ -143,6 +156,23 @@ class Link {
     this.#client.destroy();
     this.#server.destroy();
     this.#onEnd();
+  }
+
+  /** A chunk that is on the narrow way holds up those behind it. */
+  #ask(chunk: Buffer): void {
+    const { bytesPerSecond } = this.#mischief;
+    if (bytesPerSecond === 0) {
+      if (this.#server.writable && !this.#server.write(chunk)) this.#client.pause();
+      return;
+    }
+    this.#client.pause();
+    const now = performance.now();
+    const dueMs = Math.max(now, this.#mischief.freeAtMs) + (chunk.length * 1_000) / bytesPerSecond;
+    this.#mischief.freeAtMs = dueMs;
+    setTimeout(() => {
+      if (this.#server.writable) this.#server.write(chunk);
+      this.#client.resume();
+    }, dueMs - now);
   }
 
   #answer({ bytes, head, isFirst }: FramePart): void {
