@@ -48,36 +48,42 @@ function between(child: ChildProcess, begin: Moment, end: Moment): Run {
   };
 }
 
+/** Arguments of Node that start warehouse-internal. */
+export const HYBRIDGE: readonly string[] = [
+  "--conditions=@hybridge/source",
+  "--import",
+  "@hybridge/tracing/preload",
+  fileURLToPath(new URL("../../../apps/warehouse-internal/src/main.ts", import.meta.url)),
+];
+
+/** No Hive is there: it lands nevertheless. */
+export function warehouseEnvironment(contest: Contest): NodeJS.ProcessEnv {
+  return {
+    PATH: process.env["PATH"],
+    HYBRIDGE_SOURCE_BOOTSTRAP: contest.bootstrap,
+    HYBRIDGE_TOPIC: contest.topic,
+    HYBRIDGE_WEBHDFS_URL: contest.webhdfs,
+    HYBRIDGE_HDFS_DIR: contest.folder,
+    HYBRIDGE_HIVE: "127.0.0.1:1",
+    HYBRIDGE_STAGING_DIR: join(contest.dir, "staging"),
+    HYBRIDGE_FLUSH_INTERVAL_MS: "5000",
+    HYBRIDGE_TRACE_RATIO: "0",
+    HYBRIDGE_RPC_PORT: "0",
+    ...given(),
+  };
+}
+
 /**
  * warehouse-internal as it is started anywhere, from when it serves to the commit of the last record.
- * Its partitions are given, so that no group is waited for. No Hive is there: it lands nevertheless.
+ * Its partitions are given, so that no group is waited for.
  */
 export const hybridge: Contestant = async (contest) => {
-  const { bootstrap, topic, partitions, records, webhdfs, folder, dir, signal } = contest;
-  const main = fileURLToPath(
-    new URL("../../../apps/warehouse-internal/src/main.ts", import.meta.url),
-  );
-  const child = spawn(
-    process.execPath,
-    ["--conditions=@hybridge/source", "--import", "@hybridge/tracing/preload", main],
-    {
-      env: {
-        PATH: process.env["PATH"],
-        HYBRIDGE_SOURCE_BOOTSTRAP: bootstrap,
-        HYBRIDGE_TOPIC: topic,
-        HYBRIDGE_PARTITIONS: `0-${partitions - 1}`,
-        HYBRIDGE_WEBHDFS_URL: webhdfs,
-        HYBRIDGE_HDFS_DIR: folder,
-        HYBRIDGE_HIVE: "127.0.0.1:1",
-        HYBRIDGE_STAGING_DIR: join(dir, "staging"),
-        HYBRIDGE_FLUSH_INTERVAL_MS: "5000",
-        HYBRIDGE_TRACE_RATIO: "0",
-        ...given(),
-      },
-      stdio: ["ignore", "ignore", "pipe"],
-      signal,
-    },
-  );
+  const { partitions, records, signal } = contest;
+  const child = spawn(process.execPath, HYBRIDGE, {
+    env: { ...warehouseEnvironment(contest), HYBRIDGE_PARTITIONS: `0-${partitions - 1}` },
+    stdio: ["ignore", "ignore", "pipe"],
+    signal,
+  });
   return await watch(child, (line, begun) => {
     if (line.includes('"event":"service.listening"')) begun();
     const rows = /"event":"flush\.landed".*"rows":(\d+)/.exec(line)?.[1];

@@ -5,6 +5,7 @@ import { postAt } from "@hybridge/tweet";
 const SEED = 1;
 const EPOCH_MS = Date.UTC(2026, 0, 1);
 const BATCH_RECORDS = 500;
+const SENDING_MAX = 6;
 export const MD5_BYTES = 16;
 
 /** What a topic holds. */
@@ -52,7 +53,7 @@ export async function fill(
     const batch = batchOf(first, Math.min(records, first + BATCH_RECORDS));
     const sent = send(turn % partitions, batch).finally(() => sending.delete(sent));
     sending.add(sent);
-    if (sending.size >= partitions) await Promise.race(sending);
+    if (sending.size >= SENDING_MAX) await Promise.race(sending);
   }
   await Promise.all(sending);
   return { records, bytes, sums };

@@ -4,6 +4,8 @@ export interface Options {
   readonly records: number;
   readonly rounds: number;
   readonly isAlone: boolean;
+  /** How processes share a topic of 1,000 partitions, instead of the contest. */
+  readonly isShared: boolean;
   readonly withText: boolean;
   readonly isJson: boolean;
 }
@@ -23,6 +25,7 @@ row of both is compared with its record.
   --rounds N    ${RANGES.rounds[0]} to ${RANGES.rounds[1]} (default ${RANGES.rounds[2]}); medians are reported
   --text        also Spark's cheapest job, the values alone as gzip text
   --alone       without Spark
+  --shared      instead: 1, 2 and 4 processes of one group land a topic of 1,000 partitions
   --json        one line of JSON on stdout, everything else on stderr
 `;
 
@@ -37,6 +40,7 @@ export function readOptions(args: readonly string[]): Options | string | undefin
         rounds: { type: "string", default: String(RANGES.rounds[2]) },
         text: { type: "boolean", default: false },
         alone: { type: "boolean", default: false },
+        shared: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
@@ -56,6 +60,7 @@ export function readOptions(args: readonly string[]): Options | string | undefin
     records: Number(values.records),
     rounds: Number(values.rounds),
     isAlone: values.alone,
+    isShared: values.shared,
     withText: values.text,
     isJson: values.json,
   };

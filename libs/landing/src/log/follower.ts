@@ -111,7 +111,8 @@ class LogFollower implements Follower {
         if (error instanceof CatalogMovedError) continue;
         if (!mayPass(error)) throw error;
         this.#failed(error);
-        await this.#pause(waitMs, signal);
+        // Commits do not cut it short: a catalog that is away is not asked at their rate.
+        await this.#clock.sleep(waitMs, signal).catch(() => undefined);
         waitMs = Math.min(2 * waitMs, BACKOFF_MAX_MS);
       }
     }
