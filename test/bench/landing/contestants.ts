@@ -48,9 +48,10 @@ function between(child: ChildProcess, begin: Moment, end: Moment): Run {
   };
 }
 
-/** Arguments of Node that start warehouse-internal. */
+/** Arguments of Node that start warehouse-internal, as `npm start` does. */
 export const HYBRIDGE: readonly string[] = [
   "--conditions=@hybridge/source",
+  "--max-semi-space-size=16",
   "--import",
   "@hybridge/tracing/preload",
   fileURLToPath(new URL("../../../apps/warehouse-internal/src/main.ts", import.meta.url)),
