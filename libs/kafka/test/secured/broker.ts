@@ -31,11 +31,18 @@ export interface SecuredBroker extends AsyncDisposable {
   readonly tokens: TokenServer;
   readonly addresses: Readonly<Record<Listener, string>>;
   /** How a user logs in by its password. */
-  as(user: CloudUser): ClusterOptions;
+  readonly as: (user: CloudUser) => ClusterOptions;
   /** What a service makes of its settings, once, when it starts; TLS and the authority are set. */
-  configured(listener: Listener, env: Readonly<Record<string, string>>): ClusterOptions;
+  readonly configured: (
+    listener: Listener,
+    env: Readonly<Record<string, string>>,
+  ) => ClusterOptions;
   /** Gives a user a password at the broker, in place of the one for this mechanism. */
-  setPassword(user: CloudUser, mechanism: ScramMechanism, password: string): Promise<void>;
+  readonly setPassword: (
+    user: CloudUser,
+    mechanism: ScramMechanism,
+    password: string,
+  ) => Promise<void>;
 }
 
 export const within = () => AbortSignal.timeout(90_000);
