@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { collectEvents, FakeClock } from "@hybridge/core/testing";
-import type { Cluster } from "@hybridge/kafka/raw";
 import type { MirrorContext } from "../src/context.ts";
 import { HeldBack } from "../src/held-back.ts";
 import { PartitionMirror } from "../src/partition.ts";
@@ -13,7 +12,7 @@ function partitionWith(clock: FakeClock) {
   const { emit, events } = collectEvents();
   const context = {
     ...{ clock, emit, random: () => 0.5, mirrorId: "m" },
-    target: {} as Cluster,
+    target: {},
     positions: { pausedSince: () => undefined },
   } as unknown as MirrorContext;
   const route = { sourceTopic: "posts", targetTopic: "posts", partition: 0 };
