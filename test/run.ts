@@ -52,11 +52,11 @@ const parts: Record<string, (only: string) => Promise<Outcome>> = {
   seeds: async () => {
     const guard = ["test/guard/main.ts", "--statements", "1000", "--seed", "20261126"];
     const mirror = ["test/fault/main.ts", "mirror", "--runs", "20", "--seed", "1000"];
-    const landing = ["test/fault/main.ts", "landing", "--runs", "20", "--seed", "3000"];
+    const landing = ["test/fault/main.ts", "landing", "--runs", "8", "--seed", "3000"];
     const outcomes = [
       await program("1,000 statements before each engine", [...NODE, ...guard]),
       await program("20 runs of the mirror under faults", [...NODE, ...mirror]),
-      await program("20 runs of the landing under faults", [...NODE, ...landing]),
+      await program("8 runs of the landing under faults", [...NODE, ...landing]),
     ];
     return {
       passed: outcomes.reduce((sum, { passed }) => sum + passed, 0),
