@@ -197,7 +197,9 @@ test("the lag is right while the target is away", async () => {
   assert.equal(away.lag, end - sourceOffset);
   assert.notEqual(away.state, "MIRRORING");
   const { state, reason } = await mirror.status();
-  assert.deepEqual([state, reason.includes("away-0 is ")], ["DEGRADED", true], reason);
+  assert.equal(state, "DEGRADED");
+  // Whoever notices first: the partition that writes, or the look at the target's topics.
+  assert.match(reason, /away-0 is |a cluster does not answer: .*no broker answers/);
   await pair.brokers.target.restart();
   await untilMirrored(mirror, "away");
   await assertSame("away");
