@@ -31,11 +31,11 @@ const PARTITIONS_SHOWN = 5;
 
 /** Starts the service as it is started in operation, on a free port. */
 export function startMirrorProcess(env: Readonly<Record<string, string>>): MirrorProcess {
-  const child = spawn(
-    process.execPath,
-    ["--conditions=@hybridge/source", "--import", "@hybridge/tracing/preload", main],
-    { env: { PATH: process.env["PATH"] ?? "", ...env }, stdio: ["ignore", "ignore", "pipe"] },
-  );
+  const flags = ["--conditions=@hybridge/source", "--max-semi-space-size=16"];
+  const child = spawn(process.execPath, [...flags, "--import", "@hybridge/tracing/preload", main], {
+    env: { PATH: process.env["PATH"] ?? "", ...env },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   const lines: string[] = [];
   const ended = once(child, "exit").then(([code, signal]) => ({
     code: code as number | null,

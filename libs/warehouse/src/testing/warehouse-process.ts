@@ -51,7 +51,8 @@ export function startWarehouse(
   env: Readonly<Record<string, string>>,
   checkout = root,
 ): WarehouseProcess {
-  const args = ["--conditions=@hybridge/source", "--import", "@hybridge/tracing/preload"];
+  const flags = ["--conditions=@hybridge/source", "--max-semi-space-size=16"];
+  const args = [...flags, "--import", "@hybridge/tracing/preload"];
   const child = spawn(process.execPath, [...args, `apps/${app}/src/main.ts`], {
     cwd: checkout,
     env: { PATH: process.env["PATH"], ...env },
