@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { causes, type Emit } from "@hybridge/core";
+import { describeTopic, openMembership, openPartitions } from "../../src/groups.ts";
 import {
-  commitHint,
+  clusterIdOf,
   countRanges,
   createTopicIfMissing,
   describeLog,
@@ -12,7 +14,6 @@ import {
   NotAuthorizedError,
   openFencedWriter,
   openReader,
-  partitionCount,
   readOffsets,
   readPositions,
   type Acl,
@@ -29,10 +30,41 @@ const record = { key: null, value: Buffer.from("{}"), headers: [], timestampMs: 
 /** All that a service does in Kafka, by the functions that it does it with. */
 type Work = (cluster: ClusterOptions, topic: string, signal: AbortSignal) => Promise<unknown>;
 
-const land: (group: string) => Work = (group) => async (cluster, topic, signal) => {
-  assert.equal(await partitionCount(cluster, topic, signal), 1);
-  const offset = await readFirst(cluster, topic, signal);
-  await commitHint(cluster, group, topic, new Map([[0, offset + 1n]]), signal);
+/** What a warehouse does: it joins its group, reads what it is given and commits how far it is. */
+const land: (group: string) => Work = (group) => async (cluster, topic, outer) => {
+  await clusterIdOf(cluster, outer);
+  await describeTopic(cluster, topic, outer);
+  const refused = Promise.withResolvers<never>();
+  const stop = new AbortController();
+  const signal = AbortSignal.any([outer, stop.signal]);
+  // A warehouse tells what it lacks and tries again, for ever.
+  const emit: Emit = ({ error }) => {
+    for (const link of causes(error)) if (link instanceof NotAuthorizedError) refused.reject(link);
+  };
+  const read = async () => {
+    await using partitions = openPartitions({ cluster, topic, signal, emit });
+    await using membership = openMembership({
+      ...{ cluster, group, topics: [topic], signal, emit },
+      listener: {
+        assigned: (list) => list.forEach(({ partition }) => partitions.add(partition, "earliest")),
+        revoked: () => Promise.resolve(),
+        lost: () => undefined,
+      },
+    });
+    for await (const result of partitions) {
+      if (result.kind === "failed") throw result.error;
+      if (result.records.length === 0) continue;
+      const { partition, nextOffset: offset } = result;
+      await membership.commit([{ topic, partition, offset }]);
+      return;
+    }
+    throw new Error("there are no more partitions, and no record came");
+  };
+  try {
+    await Promise.race([read(), refused.promise]);
+  } finally {
+    stop.abort();
+  }
 };
 
 const works: Readonly<Record<Exclude<KafkaService, "mirror">, Work>> = {
