@@ -10,6 +10,12 @@ import {
 import { Cluster, POSITIONS_TOPIC } from "@hybridge/kafka/raw";
 import { encodePosition, RunList } from "@hybridge/mirror";
 import { produceBatches, TransactionalProducer } from "@hybridge/kafka/testing";
+import {
+  openLandingLog,
+  storedCatalogPosition,
+  TABLE_NAME,
+  type TableStore,
+} from "@hybridge/landing";
 import type { Redshift } from "@hybridge/redshift";
 import { hiveColumns, redshiftColumnNames, redshiftColumns } from "@hybridge/tweet";
 import { valuesOf, type Value } from "./typed-values.ts";
@@ -102,18 +108,29 @@ async function run(engine: Hive | Redshift, sql: string, signal: AbortSignal): P
   while ((await reading.next()).done !== true) continue;
 }
 
-/** Tells Hive's readers how far a partition is visible. */
-export async function setVisible(
-  hive: Hive,
-  ends: readonly bigint[],
+/** Commits of the landing log that Hive follows: at the first, partition 1 is landed up to 35. */
+export const VISIBLE = { all: 2, lacking: 1 } as const;
+
+/** The log beside the internal data. @returns what says up to which commit Hive shows it */
+export async function landedLog(
+  store: TableStore,
   signal: AbortSignal,
-): Promise<void> {
-  const pairs = ends.map((end, partition) => `'hybridge.next.hybrid.${partition}'='${end}'`);
-  await run(hive, `ALTER TABLE hybridge.tweets SET TBLPROPERTIES (${pairs.join(", ")})`, signal);
+): Promise<(commit: number) => Promise<void>> {
+  const emit = () => undefined;
+  const log = await openLandingLog({ store, table: TABLE_NAME, writer: "test", emit }, signal);
+  const range = (partition: number, from: bigint, to: bigint) => {
+    return { partition, from, to, rows: 0, dead: 0, md5Sum: 0n };
+  };
+  for (const ranges of [[range(0, 0n, sourceEnd), range(1, 0n, 35n)], [range(1, 35n, sourceEnd)]]) {
+    const advance = { cluster: "test", topic: "hybrid", topicId: "A", ranges };
+    await log.commit(await log.prepare({ advances: [advance] }, signal), signal);
+  }
+  const stored = storedCatalogPosition(store, "hive");
+  return (number) => stored.write({ log: log.state.log, number }, signal);
 }
 
 /**
- * Hive's table of posts, and how far it was registered. As text that is escaped, since timestamps
+ * Hive's table of posts. As text that is escaped, since timestamps
  * that Hive itself writes into Parquet or ORC go through the server's zone (those that DuckDB
  * writes, as the landing does, have none).
  */
@@ -126,7 +143,6 @@ ROW FORMAT DELIMITED FIELDS TERMINATED BY '\\001' ESCAPED BY '\\\\' STORED AS TE
 TBLPROPERTIES ('serialization.escape.crlf'='true')`,
     signal,
   );
-  await setVisible(hive, [sourceEnd, sourceEnd], signal);
   const names = redshiftColumnNames();
   const values = rows.map((row) => {
     const typed = typedRow(row);

@@ -2,12 +2,14 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { tmpdir, userInfo } from "node:os";
 import { delimiter, join } from "node:path";
 import { after, before, test } from "node:test";
 import { DescribeStatementCommand, RedshiftDataClient } from "@aws-sdk/client-redshift-data";
 import { Metadata } from "@grpc/grpc-js";
+import { hdfsTableStore, openWebHdfs } from "@hybridge/hdfs";
 import { openHive, type Hive } from "@hybridge/hive";
+import { TABLE_NAME } from "@hybridge/landing";
 import { cacheDir, startHdfs, startHive, startKafka, startRedshift } from "@hybridge/local";
 import {
   Engine,
@@ -28,11 +30,11 @@ import {
   fillHive,
   fillRedshift,
   fillSource,
+  landedLog,
   producedMs,
   produceUnfollowed,
   rows,
-  setVisible,
-  sourceEnd,
+  VISIBLE,
   writeRuns,
 } from "./data.ts";
 import { startGateway } from "./gateway-process.ts";
@@ -50,6 +52,7 @@ let hivePid: number;
 let endpoint: string;
 let bootstrap: string;
 let hive: Hive;
+let setVisible: (commit: number) => Promise<void>;
 
 before(
   async () => {
@@ -82,7 +85,12 @@ before(
     await writeRuns(bootstrap, signal);
     await fillRedshift(redshift, signal);
     await fillHive(hive, signal);
+    const { webhdfs: url } = hdfs.addresses;
+    const webHdfs = cloud.use(openWebHdfs({ url, user: userInfo().username }));
+    setVisible = await landedLog(hdfsTableStore(webHdfs, `/hybridge/${TABLE_NAME}`), signal);
+    await setVisible(VISIBLE.all);
     env = {
+      HYBRIDGE_WEBHDFS_URL: url,
       HYBRIDGE_HIVE: hiveServer.addresses.address,
       HYBRIDGE_REDSHIFT_ENDPOINT: endpoint,
       // One cluster is both: of the target only the positions are read.
@@ -174,9 +182,9 @@ test("an engine's own refusal is the caller's error, with its words", async () =
 test("both sides count the same posts", async () => {
   const client = createClient(TweetServiceClient, gateway.address);
   const deleted = new Set(rows.filter(({ op }) => op === "delete").map(({ id }) => id));
-  const expected = rows.filter(({ id, lang }) => !deleted.has(id) && lang === "ja").length;
+  const expected = rows.filter(({ id, lang }) => !deleted.has(id) && lang === "en").length;
   for (const side of [Side.INTERNAL, Side.EXTERNAL]) {
-    const request = { side, lang: "ja", hashtag: "TAG_1", createdFrom: "", createdTo: "" };
+    const request = { side, lang: "en", hashtag: "TAG_1", createdFrom: "", createdTo: "" };
     const answer = await callUnary(client.countTweets.bind(client), request, {
       deadlineMs: 60_000,
     });
@@ -267,10 +275,10 @@ test("one altered, missing, extra or exchanged row is a difference, and so is an
 });
 
 test("what a side lacks is told with its age, and never called reconciled", async () => {
-  await setVisible(hive, [sourceEnd, 35n], signal);
+  await setVisible(VISIBLE.lacking);
   await produceUnfollowed(bootstrap, 5, signal);
   const behind = await reconcile();
-  await setVisible(hive, [sourceEnd, sourceEnd], signal);
+  await setVisible(VISIBLE.all);
   // The deletions in partition 1 are applied in Redshift, and Hive does not show them yet.
   assert.deepEqual([behind.differences, behind.comparedEqual], [[], true]);
   assert.deepEqual([behind.reconciled, behind.verdict], [false, Verdict.INCOMPLETE]);

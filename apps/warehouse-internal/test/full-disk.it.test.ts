@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
@@ -34,6 +34,11 @@ function fill(at: string, leaveBytes: number): () => void {
   const { bavail, bsize } = statfsSync(at);
   writeFileSync(file, Buffer.alloc(bavail * bsize - leaveBytes));
   return () => rmSync(file);
+}
+
+function hasFiles(directory: string): boolean {
+  const entries = readdirSync(directory, { withFileTypes: true, recursive: true });
+  return entries.some((entry) => entry.isFile());
 }
 
 test("a full disk is named, and landing goes on when there is room again", async (context) => {
@@ -81,6 +86,8 @@ test("a full disk is named, and landing goes on when there is room again", async
   freeBlocks();
   await landed();
 
+  // Files of the flush before must be gone, or their room is free a moment later.
+  while (hasFiles(staging)) await new Promise((resolve) => setTimeout(resolve, 50));
   const freeStaging = fill(staging, 0);
   await writePosts(cluster, written, 100, signal);
   await service.until(({ reason }) => /encoder: .*no space left in the staging/.test(reason));
