@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
@@ -51,4 +52,24 @@ export async function startGateway(env: Readonly<Record<string, string>>) {
     await kill("SIGKILL");
     throw error;
   }
+}
+
+/** Clock ticks of CPU (a hundredth of a second each) that a process has used; proc(5). */
+function ticksOf(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+  return Number(fields[11]) + Number(fields[12]);
+}
+
+/** Waits until a process does next to nothing, which on a busy machine a working one never does. */
+export async function untilIdle(pid: number): Promise<void> {
+  const used: number[] = [];
+  for (let tries = 0; tries < 180; tries++) {
+    const before = ticksOf(pid);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    used.push(ticksOf(pid) - before);
+    if ((used.at(-1) ?? 0) < 5) return;
+  }
+  throw new Error(
+    `the process ${pid} was still working three minutes later: ${used.join(" ")} ticks a second`,
+  );
 }
