@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { startComponents } from "./landing/components.ts";
-import { describeOutcome, runSeed } from "./landing/run.ts";
+import { runSeed } from "./landing/run.ts";
+import { describeOutcome } from "./runs.ts";
 
 // Always the same seeds, so that a failure here is one for everybody. CI runs twenty of them, and
 // new ones are tried by `npm run fault -- landing`.

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { startClusters } from "./mirror/clusters.ts";
-import { describeOutcome, runSeed } from "./mirror/run.ts";
+import { runSeed } from "./mirror/run.ts";
+import { describeOutcome } from "./runs.ts";
 
 // Always the same seeds, so that a failure here is one for everybody. CI runs twenty of them, and
 // new ones are tried by `npm run fault -- mirror`.

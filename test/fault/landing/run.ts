@@ -5,45 +5,18 @@ import { hdfsTableStore } from "@hybridge/hdfs";
 import { createTopicIfMissing } from "@hybridge/kafka";
 import { seededRandom } from "@hybridge/kafka/testing";
 import { landedFiles, startWarehouse, type WarehouseProcess } from "@hybridge/warehouse/testing";
+import { runOnce, type Outcome } from "../runs.ts";
 import type { Components } from "./components.ts";
 import { drawFaults, SESSION_MS, sleep, type Stage } from "./faults.ts";
 import { rowsInFiles, rowsInHive } from "./rows.ts";
 import { fillUntil, PARTITIONS, type Written } from "./workload.ts";
 
-/** How one run went. */
-export interface Outcome {
-  readonly seed: number;
-  /** Compared in Kafka, HDFS and Hive; 0 when it failed. */
-  readonly records: number;
-  readonly seconds: number;
-  readonly faults: readonly string[];
-  /** Undefined when everything is there once. */
-  readonly failure: string | undefined;
-}
-
 const RUN_MS = 8 * 60_000;
 const PATIENCE_MS = 3 * 60_000;
 
 /** Breaks warehouses and what they stand on while records stream, and compares; never throws. */
-export async function runSeed(components: Components, seed: number): Promise<Outcome> {
-  const began = performance.now();
-  const struck: string[] = [];
-  let records = 0;
-  let failure: string | undefined;
-  try {
-    records = await strike(components, seed, struck);
-  } catch (error) {
-    failure = error instanceof Error ? error.message : String(error);
-  }
-  return { seed, records, seconds: (performance.now() - began) / 1000, faults: struck, failure };
-}
-
-/** One line, and for a failure also how to see it again. */
-export function describeOutcome({ seed, records, seconds, faults, failure }: Outcome): string {
-  const verdict = failure === undefined ? "ok" : "FAILED";
-  const line = `${verdict} seed ${seed}: ${records} records, ${seconds.toFixed(1)} s: ${faults.join("; ")}`;
-  if (failure === undefined) return line;
-  return `${line}\n  ${failure}\n  again: npm run fault -- landing --runs 1 --seed ${seed} --keep`;
+export function runSeed(components: Components, seed: number): Promise<Outcome> {
+  return runOnce("landing", seed, (struck) => strike(components, seed, struck));
 }
 
 async function strike(components: Components, seed: number, struck: string[]): Promise<number> {

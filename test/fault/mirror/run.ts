@@ -5,22 +5,11 @@ import { retry } from "@hybridge/core";
 import { readOffsets } from "@hybridge/kafka";
 import type { PartitionStatus } from "@hybridge/proto/hybridge/mirror/v1/mirror_control_service";
 import { compareTopics, MismatchError, seededRandom, type Random } from "@hybridge/kafka/testing";
+import { runOnce, type Outcome } from "../runs.ts";
 import type { Clusters } from "./clusters.ts";
 import { drawFaults, sleep, type Stage } from "./faults.ts";
 import { startMirrorService, type MirrorService } from "./service.ts";
 import { deadLetterOffsets, fillUntil, hugeOffsets, makeTopics, type Offsets } from "./workload.ts";
-
-/** How one run went. */
-export interface Outcome {
-  readonly seed: number;
-  /** Compared in source and target; 0 when it failed. */
-  readonly records: number;
-  readonly seconds: number;
-  /** What was done to the mirror, in order. */
-  readonly faults: readonly string[];
-  /** Undefined when source and target are the same. */
-  readonly failure: string | undefined;
-}
 
 const RUN_MS = 4 * 60_000;
 const PATIENCE_MS = 60_000;
@@ -28,26 +17,8 @@ const PATIENCE_MS = 60_000;
 const QUIET_MS = 300;
 
 /** Breaks a mirror as the seed says while records stream, and compares what came out; never throws. */
-export async function runSeed(clusters: Clusters, seed: number): Promise<Outcome> {
-  const began = performance.now();
-  const struck: string[] = [];
-  let records = 0;
-  let failure: string | undefined;
-  try {
-    records = await strike(clusters, seed, struck);
-  } catch (error) {
-    failure = error instanceof Error ? error.message : String(error);
-  }
-  const seconds = (performance.now() - began) / 1000;
-  return { seed, records, seconds, faults: struck, failure };
-}
-
-/** One line, and for a failure also how to see it again. */
-export function describeOutcome({ seed, records, seconds, faults, failure }: Outcome): string {
-  const verdict = failure === undefined ? "ok" : "FAILED";
-  const line = `${verdict} seed ${seed}: ${records} records, ${seconds.toFixed(1)} s: ${faults.join("; ")}`;
-  if (failure === undefined) return line;
-  return `${line}\n  ${failure}\n  again: npm run fault -- mirror --runs 1 --seed ${seed} --keep`;
+export function runSeed(clusters: Clusters, seed: number): Promise<Outcome> {
+  return runOnce("mirror", seed, (struck) => strike(clusters, seed, struck));
 }
 
 async function strike(clusters: Clusters, seed: number, struck: string[]): Promise<number> {
