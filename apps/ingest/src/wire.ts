@@ -1,5 +1,16 @@
 import { systemClock, type Emit } from "@hybridge/core";
 import {
+  deadLettersWritten,
+  fileBroken,
+  openDeadLetters,
+  openReplay,
+  openStatusBoard,
+  runIngest,
+  Tally,
+  type DeadLetters,
+  type PostSource,
+} from "@hybridge/ingest";
+import {
   clusterOptions,
   createTopicIfMissing,
   openFencedWriter,
@@ -9,14 +20,7 @@ import {
 import { startRpcServer } from "@hybridge/rpc";
 import { startRecordTrace } from "@hybridge/tracing";
 import type { IngestConfig } from "./config.ts";
-import { openDeadLetters, type DeadLetters } from "./dead-letters.ts";
-import { deadLettersWritten, fileBroken } from "./events.ts";
-import { openReplay } from "./replay/replay-source.ts";
 import { ingestService } from "./rpc/ingest-service.ts";
-import { runIngest } from "./run.ts";
-import type { PostSource } from "./source.ts";
-import { openStatusBoard } from "./status.ts";
-import { Tally } from "./tally.ts";
 
 /** A wired ingest: it serves from the start and works while `run` runs. */
 export interface Ingest extends AsyncDisposable {

@@ -4,10 +4,10 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { partitionOfKey } from "@hybridge/ingest";
 import { ensureTopic, partitionCount } from "@hybridge/kafka";
 import { startKafka, type Kafka } from "@hybridge/local";
 import { postAt } from "@hybridge/tweet";
-import { partitionOfKey } from "../src/partition-of-key.ts";
 import {
   produceWithConsoleProducer,
   readWithConsoleConsumer,

@@ -1,3 +1,4 @@
+import type { PostSource, StatusBoard } from "@hybridge/ingest";
 import { unary } from "@hybridge/rpc";
 import {
   IngestServiceService,
@@ -5,8 +6,6 @@ import {
   type GetStatusResponse,
   type IngestServiceServer,
 } from "@hybridge/proto/hybridge/ingest/v1/ingest_service";
-import type { PostSource } from "../source.ts";
-import type { StatusBoard } from "../status.ts";
 
 /** hybridge.ingest.v1.IngestService over the status board. */
 export function ingestService(status: StatusBoard, source: PostSource, topic: string) {

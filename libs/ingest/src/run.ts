@@ -1,6 +1,6 @@
 import { describeError, isAbort, retry, retryOf, systemClock, type Retry } from "@hybridge/core";
 import { sessionFailed, sourceRead } from "./events.ts";
-import { runSession, type SessionOptions } from "./session.ts";
+import { runSession, type SessionOptions } from "./publisher/session.ts";
 
 /**
  * Runs sessions until the source has ended, beginning another whenever one fails for a reason that

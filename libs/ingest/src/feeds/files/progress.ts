@@ -1,5 +1,11 @@
-import { EVERYTHING, NOTHING, WINDOW, type LogView, type ResumePoint } from "../resume.ts";
-import { later, type Place, type Sequence } from "../sequence.ts";
+import {
+  EVERYTHING,
+  NOTHING,
+  WINDOW,
+  type LogView,
+  type ResumePoint,
+} from "../../publisher/resume.ts";
+import { later, type Place, type Sequence } from "../../publisher/sequence.ts";
 import { nextBefore, NOTHING_BEFORE, type Segment, type SegmentFacts } from "./segment.ts";
 
 /** A replay as its progress is looked for. */

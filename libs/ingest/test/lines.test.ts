@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import fc from "fast-check";
-import { splitLines, type Line } from "../src/replay/lines.ts";
+import { splitLines, type Line } from "../src/feeds/files/lines.ts";
 
 async function linesOf(chunks: readonly Buffer[], keptMax = 1_000): Promise<Line[]> {
   async function* feed() {

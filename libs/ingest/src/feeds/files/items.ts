@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { ReplayFileError } from "../errors.ts";
+import { ReplayFileError } from "../../errors.ts";
 import { unpack, type Packing } from "./decompress.ts";
 import { ValueSlicer } from "./json-values.ts";
 import { splitLines } from "./lines.ts";

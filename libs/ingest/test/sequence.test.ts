@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatSequence, isAfter, parseSequence, UNKNOWN } from "../src/sequence.ts";
+import { formatSequence, isAfter, parseSequence, UNKNOWN } from "../src/publisher/sequence.ts";
 
 test("the header is read as it is written", () => {
   const sequence = {

@@ -1,7 +1,7 @@
 import type { HybridgeEvent, Measurement } from "@hybridge/core";
 import type { WrittenLetters } from "./dead-letters.ts";
 import type { IngestState } from "./status.ts";
-import type { ResumePoint } from "./resume.ts";
+import type { ResumePoint } from "./publisher/resume.ts";
 import type { Counts } from "./tally.ts";
 
 /** The state changed: told once per change. */

@@ -1,6 +1,6 @@
 import type { PostSchema } from "@hybridge/tweet";
-import type { LogView, ResumePoint, StreamProgress } from "./resume.ts";
-import type { Place } from "./sequence.ts";
+import type { LogView, ResumePoint, StreamProgress } from "./publisher/resume.ts";
+import type { Place } from "./publisher/sequence.ts";
 
 /** A stream that is being sent. */
 export interface OpenStream extends StreamProgress {

@@ -1,5 +1,5 @@
 import type { KafkaRecord, RecordHeaders, RecordToSend } from "@hybridge/kafka";
-import type { KafkaPort } from "../src/session.ts";
+import type { KafkaPort } from "../src/publisher/session.ts";
 
 /** A topic in memory: records and fences, in order, by partition. */
 export interface FakeLog {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { murmur2, partitionOfKey } from "../src/partition-of-key.ts";
+import { murmur2, partitionOfKey } from "../src/publisher/partition-of-key.ts";
 
 test("the hash is that of Kafka's own clients (the values of its UtilsTest)", () => {
   const known: readonly (readonly [string, number])[] = [

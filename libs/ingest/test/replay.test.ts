@@ -7,8 +7,8 @@ import { gzipSync, zstdCompressSync } from "node:zlib";
 import { ConfigError } from "@hybridge/core";
 import { headerNames } from "@hybridge/tweet";
 import fc from "fast-check";
-import { openReplayFile } from "../src/replay/replay-file.ts";
-import { sequenceHeader } from "../src/sequence.ts";
+import { openReplayFile } from "../src/feeds/files/replay-file.ts";
+import { sequenceHeader } from "../src/publisher/sequence.ts";
 import { fakeLog, type FakeLog } from "./fake-log.ts";
 import { folder, ingest, PARTITIONS } from "./ingest-into.ts";
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describeError, failpoint, retry } from "@hybridge/core";
 import { DeadLetterWriteError } from "./errors.ts";
 import { KnownLetters } from "./known-letters.ts";
-import { splitLines } from "./replay/lines.ts";
+import { splitLines } from "./feeds/files/lines.ts";
 
 /** Something that came from the source and is no record of the topic. */
 export interface DeadLetter {

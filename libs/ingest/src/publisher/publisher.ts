@@ -6,7 +6,7 @@ import { trackLoad, type Load } from "./load.ts";
 import { partitionOfKey } from "./partition-of-key.ts";
 import { WINDOW } from "./resume.ts";
 import { formatSequence, isAfter, sequenceHeader } from "./sequence.ts";
-import type { PostSource, SourcePost } from "./source.ts";
+import type { PostSource, SourcePost } from "../source.ts";
 
 export interface PublisherOptions {
   readonly source: Pick<PostSource, "kind">;

@@ -6,13 +6,13 @@ import type {
   OpenFencedWriter,
   OpenReader,
 } from "@hybridge/kafka";
-import type { DeadLetters } from "./dead-letters.ts";
-import { otherStreamsFound, partitionsDiffer, readingAll, resumed } from "./events.ts";
+import type { DeadLetters } from "../dead-letters.ts";
+import { otherStreamsFound, partitionsDiffer, readingAll, resumed } from "../events.ts";
 import type { Parcel } from "./lane.ts";
 import { openPublisher, type Publisher, type PublisherOptions } from "./publisher.ts";
 import { viewLog, type ResumePoint } from "./resume.ts";
-import type { PostSource } from "./source.ts";
-import type { StatusBoard } from "./status.ts";
+import type { PostSource } from "../source.ts";
+import type { StatusBoard } from "../status.ts";
 
 /** What of libs/kafka a session uses. */
 export interface KafkaPort {

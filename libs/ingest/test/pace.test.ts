@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakeClock } from "@hybridge/core/testing";
-import { startPace } from "../src/pace.ts";
+import { startPace } from "../src/feeds/pace.ts";
 
 const { signal } = new AbortController();
 

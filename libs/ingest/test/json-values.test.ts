@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { ValueSlicer } from "../src/replay/json-values.ts";
-import type { Item } from "../src/replay/items.ts";
+import { ValueSlicer } from "../src/feeds/files/json-values.ts";
+import type { Item } from "../src/feeds/files/items.ts";
 
 function items(bytes: Buffer, size = bytes.length, keptMax = 1_000_000): Item[] {
   const slicer = new ValueSlicer(keptMax, 0);

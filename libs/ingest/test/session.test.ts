@@ -6,8 +6,8 @@ import { UnavailableError } from "@hybridge/core";
 import { RecordTooLargeError } from "@hybridge/kafka";
 import { postAt } from "@hybridge/tweet";
 import fc from "fast-check";
-import { partitionOfKey } from "../src/partition-of-key.ts";
-import { WINDOW } from "../src/resume.ts";
+import { partitionOfKey } from "../src/publisher/partition-of-key.ts";
+import { WINDOW } from "../src/publisher/resume.ts";
 import { fakeLog, type FakeLog } from "./fake-log.ts";
 import { epochMs, folder, ingest, PARTITIONS } from "./ingest-into.ts";
 

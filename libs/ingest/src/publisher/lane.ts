@@ -1,7 +1,7 @@
 import { failpoint, isAbort } from "@hybridge/core";
 import type { RecordTrace } from "@hybridge/tracing";
 import { RecordTooLargeError, type RecordToSend } from "@hybridge/kafka";
-import type { SourcePost } from "./source.ts";
+import type { SourcePost } from "../source.ts";
 
 /** A post on its way into its partition. */
 export interface Parcel {
