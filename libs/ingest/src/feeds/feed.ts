@@ -1,5 +1,5 @@
 import type { Emit, MonotonicClock } from "@hybridge/core";
-import type { PostSchema } from "@hybridge/tweet";
+import type { OtherName, PostSchema } from "@hybridge/tweet";
 
 /**
  * The port between a source of posts and the spool. A feed knows its protocol, its cursor and its
@@ -25,7 +25,7 @@ export interface Feed {
   readonly source: SourceName;
   /**
    * What `append` does when the spool is full. "wait": it resolves when there is room, so a source
-   * that can be paused or read again loses nothing. "drop": it resolves at once with "full", which is
+   * that can be paused or read again loses nothing. "drop": it resolves at once with `kept: false`, which is
    * counted and told as lost; for a source that cuts off a slow reader and gives nothing twice.
    */
   readonly whenFull: "wait" | "drop";
@@ -53,10 +53,17 @@ export interface FeedSink {
    * feed should read no further: that is the back-pressure. Calls may overlap; they take effect in
    * their order.
    *
-   * @returns "full" when nothing was kept (only with whenFull "drop"): go on with the next batch
    * @throws the signal's reason, or what makes the spool unusable
    */
-  append(batch: FeedBatch, signal: AbortSignal): Promise<"kept" | "full">;
+  append(batch: FeedBatch, signal: AbortSignal): Promise<Appended>;
+}
+
+/** What became of a batch. */
+export interface Appended {
+  /** False when the spool was full and nothing was kept (only with whenFull "drop"): go on with the next batch. */
+  readonly kept: boolean;
+  /** Posts and deletions among the items that were new. */
+  readonly records: number;
 }
 
 /** Some items in their order; a few hundred at a time, or what came within some 20 ms. */
@@ -82,17 +89,23 @@ export interface FeedItem {
    * read becomes a dead letter.
    */
   readonly bytes: Buffer;
-  /** What the bytes say, only where the feed made them itself; then they are not read again. */
+  /** What the bytes say, only where the feed has read or made them itself; then they are not read again. */
   readonly known?: KnownItem;
   /** Where it stands in something that can be looked at; default: the feed's name and no place. */
   readonly origin?: ItemOrigin;
 }
 
-/** One post or deletion, as readPosts would tell it. */
-export interface KnownItem {
+/** What readPosts would tell. */
+export type KnownItem =
+  | KnownPost
+  | { readonly kind: "other"; readonly name: OtherName }
+  | { readonly kind: "unreadable"; readonly code: string; readonly reason: string };
+
+/** One post or deletion; the bytes are the value of its record. */
+export interface KnownPost {
+  readonly kind: "post" | "delete";
   /** The key of the record: the post's id; of an author who is gone `account:` and the id. */
   readonly id: string;
-  readonly op: "upsert" | "delete";
   readonly schema: PostSchema;
   /** Tells an edit from the same again. */
   readonly version?: string;
