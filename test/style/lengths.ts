@@ -1,4 +1,4 @@
-import ts from "typescript";
+import ts from "typescript-6";
 import { lineOf, type Problem, type Repository, type TypeScriptFile } from "./repository.ts";
 
 /** Of a function's own lines: those of the functions inside it are theirs. */

@@ -1,4 +1,4 @@
-import ts from "typescript";
+import ts from "typescript-6";
 import { lineOf, type Problem, type Repository, type TypeScriptFile } from "./repository.ts";
 
 /** Words that say nothing, and what to say instead. */

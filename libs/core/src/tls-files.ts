@@ -12,6 +12,7 @@ export interface TlsMaterial {
 }
 
 /** The settings that name the PEM files of connections to something; `prefix` as HYBRIDGE_HIVE. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- it names the settings that come back
 export function tlsFileSettings<const P extends string>(prefix: P, what: string) {
   const named = {
     [`${prefix}_TLS_CA_FILE`]: {

@@ -82,6 +82,7 @@ function settingsOf(what: string, bootstrap?: string) {
  *
  * @param bootstrap the brokers when none are given; without it they have to be
  */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- it names the settings that come back
 export function clusterSettings<const P extends string>(
   prefix: P,
   what: string,

@@ -10,7 +10,7 @@ import { markPreloaded } from "./preloaded.ts";
 
 // Hooks on this thread where Node has them (24.11.1 and later); else the ones with a thread of their own.
 if (supportsSyncHooks()) register({ include: ["@grpc/grpc-js"] });
-// eslint-disable-next-line @typescript-eslint/no-deprecated -- for those older versions only
+// oxlint-disable-next-line typescript/no-deprecated -- for those older versions only
 else module.register("@opentelemetry/instrumentation/hook.mjs", import.meta.url);
 
 registerInstrumentations({

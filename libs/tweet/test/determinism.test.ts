@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import ts from "typescript";
+import ts from "typescript-6";
 import { readEverything } from "./print-rows.ts";
 
 const here = fileURLToPath(new URL(".", import.meta.url));

@@ -144,7 +144,7 @@ function streamAttack(): Attack["run"] {
       }
     } finally {
       const isWhole = sent.slice(0, hit).every((frame, index) => got[index]?.equals(frame));
-      // eslint-disable-next-line no-unsafe-finally -- a lost frame is worse than a refused one
+      // oxlint-disable-next-line no-unsafe-finally -- a lost frame is worse than a refused one
       if (!isWhole) throw new Error("a frame before the damage is not what was sent");
     }
     return hit;
