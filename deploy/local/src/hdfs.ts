@@ -18,7 +18,7 @@ import {
 import { javaCommand, javaEnvironment, openedPackages, type JavaProgram } from "./java.ts";
 import { reclaim } from "./launch.ts";
 import { choosePorts } from "./ports.ts";
-import { probeHttp } from "./probes.ts";
+import { httpCall, probeHttp } from "./probes.ts";
 
 export type { HdfsAddresses, HdfsOptions } from "./hdfs-site.ts";
 
@@ -45,7 +45,10 @@ export interface Hdfs extends AsyncDisposable {
 const STOP_MS = 8_000;
 const NAME_NODE = "org.apache.hadoop.hdfs.server.namenode.NameNode";
 
-/** Starts HDFS with one replica; ready when a file can be written through WebHDFS. */
+/**
+ * Starts HDFS with one replica; ready when a file can be written through WebHDFS. A Kerberized one may
+ * need some more seconds for that.
+ */
 export async function startHdfs(options: HdfsOptions): Promise<Hdfs> {
   const setup = await prepareHdfs(options);
   const { signal } = options;
@@ -137,8 +140,9 @@ export async function startNameNode(
 ): Promise<Component<NameNodeAddresses>> {
   const { options, ports } = setup;
   const secured = { caFile: setup.addresses.caFile };
-  const probe =
+  const open =
     options.standby === true ? activeProbe(ports, secured) : nameNodeProbe(ports, secured);
+  const probe = isKerberized(options) ? loginProbe(ports.http, secured) : open;
   return await startNode(setup, "namenode", probe, signal);
 }
 
@@ -192,7 +196,9 @@ export async function startDataNode(
       name: "datanode",
       addresses: { http: urlOf(ports.dataHttp, caFile) },
       ...javaCommand(programOf(setup, main, "datanode")),
-      probe: dataNodeProbe(ports, { caFile }),
+      probe: isKerberized(options)
+        ? loginProbe(ports.dataHttp, { caFile })
+        : dataNodeProbe(ports, { caFile }),
       startMs: 180_000,
     },
     signal,
@@ -259,6 +265,19 @@ export function nameNodeProbe(ports: { http: number }, { caFile }: Trusts = {}):
     const at = { port: ports.http, caFile };
     const { Safemode } = await readBean(nameNodeInfo, "NameNodeInfo", at, signal);
     if (Safemode !== "") throw new UnavailableError(`the NameNode is in safe mode: ${Safemode}`);
+  };
+}
+
+function isKerberized({ site }: HdfsOptions): boolean {
+  return site?.["hadoop.security.authentication"] === "kerberos";
+}
+
+/** Healthy when it asks for a login: a Kerberized HDFS tells strangers nothing of its state. */
+function loginProbe(port: number, { caFile }: Trusts): Probe {
+  return async (signal) => {
+    const url = `${urlOf(port, caFile)}/jmx`;
+    const { status } = await httpCall("GET", url, signal, { caFile });
+    if (status !== 200 && status !== 401) throw new UnavailableError(`${url} answers ${status}`);
   };
 }
 

@@ -1,5 +1,7 @@
 export { startKafka, type Kafka, type KafkaOptions } from "./kafka.ts";
 export { startHdfs, type Hdfs, type HdfsAddresses, type HdfsOptions } from "./hdfs.ts";
+export { startKdc, type Kdc, type KdcOptions } from "./kerberos.ts";
+export { startKms, type Kms } from "./kms.ts";
 export { startS3, type S3, type S3Options } from "./s3.ts";
 export { startHive, type Hive, type HiveOptions } from "./hive.ts";
 export { startPostgres, type PostgresServer } from "./redshift/engine/server.ts";

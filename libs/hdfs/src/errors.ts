@@ -75,6 +75,10 @@ export function remoteError(
         "Writing goes on by itself when it has.",
     );
   }
+  if (exception === "AccessControlException") {
+    const hint = "Give that user this right in HDFS, or check HYBRIDGE_HDFS_USER.";
+    return new HdfsRefusedError(`${text}. ${hint}`, exception);
+  }
   if (REFUSALS.has(exception)) return new HdfsRefusedError(text, exception);
   return new HdfsUnavailableError(text);
 }

@@ -17,18 +17,19 @@ export async function verify(
     );
   }
   if (content.bytes === 0) return;
-  const found = await hdfs.checksum(path, signal);
-  const chunkBytes = chunkBytesOf(found.algorithm);
+  const found = status.encrypted ? undefined : await hdfs.checksum(path, signal);
+  const chunkBytes = found && chunkBytesOf(found.algorithm);
   const matches =
-    chunkBytes === undefined
+    found === undefined || chunkBytes === undefined
       ? sha256Of(await hdfs.read(path, signal)) === (await sha256OfContent(content))
       : (await blockChecksum(content.open(), status.blockSize, chunkBytes)).equals(
           found.bytes.subarray(0, 28),
         );
   if (matches) return;
+  const checksum = found ? `${found.algorithm} ${found.bytes.toString("hex")}` : "read back";
   throw new HdfsVerificationError(
-    `${path}: HDFS has other content than was sent (${found.algorithm} ` +
-      `${found.bytes.toString("hex")}). Check the network and the DataNode's disks.`,
+    `${path}: HDFS has other content than was sent (${checksum}). ` +
+      "Check the network and the DataNode's disks.",
   );
 }
 

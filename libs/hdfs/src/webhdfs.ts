@@ -11,6 +11,8 @@ export interface FileStatus {
   readonly modificationTime: number;
   /** Octal, such as "444". */
   readonly permission: string;
+  /** In an encryption zone: what the DataNodes store, and checksum, is cipher text. */
+  readonly encrypted: boolean;
 }
 
 export interface FileChecksum {
@@ -149,7 +151,7 @@ function attributeOperations({ call, callForJson }: Calls) {
 }
 
 function statusOf(path: string, plain: unknown): FileStatus {
-  const { type, length, blockSize, modificationTime, permission } = plain as Record<
+  const { type, length, blockSize, modificationTime, permission, encBit } = plain as Record<
     string,
     unknown
   >;
@@ -162,6 +164,7 @@ function statusOf(path: string, plain: unknown): FileStatus {
     blockSize: Number(blockSize ?? 0),
     modificationTime: Number(modificationTime ?? 0),
     permission,
+    encrypted: encBit === true,
   };
 }
 
