@@ -168,6 +168,9 @@ describe("functions", () => {
     ["'a ' = 'a'", true],
     ["'a ' IN ('a')", true],
     ["LEN('a ')", 2],
+    ["SHA2('a', 100)", ""],
+    ["SHA2('a', 0) = SHA2('a', 256)", true],
+    ["CASE 'a ' WHEN 'a' THEN 1 END", 1],
     ["LEN(CAST('a ' AS CHAR(5)))", 1],
     ["'ÄB' ILIKE 'äb'", false],
     ["'aB' ILIKE 'Ab'", true],
@@ -207,10 +210,47 @@ describe("functions", () => {
   });
 });
 
+describe("texts", () => {
+  before(() =>
+    finishes(
+      "CREATE TABLE blanks (v VARCHAR(9), n INT)",
+      "INSERT INTO blanks VALUES ('a', 2), ('a ', 3), ('', 1), ('b', 4)",
+    ),
+  );
+  const cases: readonly (readonly [expression: string, value: unknown])[] = [
+    ["(SELECT COUNT(DISTINCT v) FROM blanks)", 3],
+    ["(SELECT COUNT(*) FROM (SELECT DISTINCT v FROM blanks) t)", 3],
+    ["(SELECT COUNT(*) FROM (SELECT v, n FROM blanks GROUP BY v, n) t)", 4],
+    ["(SELECT COUNT(*) FROM (SELECT v FROM blanks UNION SELECT 'b  ') t)", 3],
+    ["(SELECT COUNT(*) FROM (SELECT v FROM blanks INTERSECT SELECT 'b  ') t)", 1],
+    ["(SELECT COUNT(*) FROM (SELECT v FROM blanks EXCEPT SELECT 'a  ') t)", 2],
+    ["(SELECT COUNT(*) FROM blanks a JOIN blanks b ON a.v = b.v)", 6],
+    ["(SELECT COUNT(*) FROM blanks a JOIN blanks b USING (v))", 6],
+    ["(SELECT COUNT(*) FROM blanks WHERE v IN (SELECT v || '  ' FROM blanks))", 4],
+    ["(SELECT MAX(r) FROM (SELECT RANK() OVER (PARTITION BY v ORDER BY n) AS r FROM blanks) t)", 2],
+    ["(SELECT LISTAGG(n, ',') WITHIN GROUP (ORDER BY v, n DESC) FROM blanks)", "1,3,2,4"],
+    ["NULLIF('a ', 'a')", null],
+    ["'a1' ~ '^[a-z][0-9]$' AND 'b' !~ 'a+'", true],
+    ["CAST(CAST(1 AS FLOAT8) / 3 AS VARCHAR)", "0.333333333333333"],
+    ["CAST(CAST(0.1 AS FLOAT4) AS VARCHAR)", "0.1"],
+    ["'x' || CAST(0.1 AS FLOAT8) || CAST(1e20 AS FLOAT8)::text", "x0.11e+20"],
+    ["CAST(1 AS FLOAT8) / 3", 0.333_333_333_333_333_3],
+  ];
+  for (const [expression, value] of cases) {
+    it(expression, async () => {
+      assert.deepEqual(await h.rows(`SELECT ${expression}`), [[value]]);
+    });
+  }
+});
+
 describe("what is on no list", () => {
   const cases: readonly (readonly [sql: string, named: RegExp])[] = [
     ["SELECT FNV_HASH('a')", /FNV_HASH/],
     ["SELECT MEDIAN(1)", /MEDIAN/],
+    ["SELECT CAST(1 = 1 AS VARCHAR)", /cannot cast type boolean/],
+    ["SELECT 'A' ~ '(?i)a'", /pattern/],
+    ["SELECT 'a' || (1 = 1)", /cannot cast type boolean/],
+    ["INSERT INTO blanks (v) SELECT true", /cannot cast type boolean/],
     ["SELECT JSON_PARSE('1')", /JSON_PARSE/],
     ["SELECT string_agg('a', 'b')", /STRING_AGG/],
     ["SELECT pg_sleep(1)", /PG_SLEEP/],
@@ -261,6 +301,13 @@ describe("sessions", () => {
       "SELECT count(*) FROM generate_series(1, 2000000000)",
     ]);
     assert.match(done.Error ?? "", /Query #8 failed with ERROR: Query cancelled/);
+  });
+  it("write floating-point numbers with other digits never by guessing", async () => {
+    const sql = "SELECT CAST(CAST(0.1 AS FLOAT8) AS VARCHAR)";
+    const done = await h.batch(["SET extra_float_digits TO 2", sql]);
+    assert.match(done.Error ?? "", /extra_float_digits/);
+    await finishes("SET extra_float_digits TO 0");
+    assert.deepEqual(await h.rows(sql), [["0.1"]]);
   });
   it("fold names in quotes to lower case", async () => {
     await finishes('CREATE TABLE "Quoted" ("MixedCase" INT)', "INSERT INTO quoted VALUES (1)");

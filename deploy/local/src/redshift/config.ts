@@ -22,7 +22,7 @@ export const redshiftSettings = {
   },
   HYBRIDGE_LOCAL_REDSHIFT_POSTGRES_URL: {
     schema: setting.optional(),
-    doc: "URL of a PostgreSQL 18 whose database is for this endpoint alone. Without it the endpoint starts one of its own.",
+    doc: "URL of a PostgreSQL 18, as a superuser, whose database is for this endpoint alone. Without it the endpoint starts one of its own.",
     secret: true,
   },
   HYBRIDGE_S3_ENDPOINT: {

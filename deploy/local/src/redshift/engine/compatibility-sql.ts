@@ -1,7 +1,8 @@
 import { COMPATIBILITY_SCHEMA as S } from "../sql/expressions.ts";
+import { BLANK_INSENSITIVE_TEXT, CASTS_TO_TEXT } from "./text-sql.ts";
 
 /** Changes whenever the text below does, so that an existing database is brought up to date. */
-export const COMPATIBILITY_VERSION = "3";
+export const COMPATIBILITY_VERSION = "4";
 
 /** What Redshift has and PostgreSQL lacks, as far as a function or a table can stand for it. */
 export const COMPATIBILITY_SQL = `
@@ -52,7 +53,8 @@ CREATE OR REPLACE FUNCTION ${S}.sha2(value text, bits int) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT AS $$
   SELECT encode(CASE bits WHEN 224 THEN sha224(convert_to(value, 'UTF8'))
     WHEN 384 THEN sha384(convert_to(value, 'UTF8')) WHEN 512 THEN sha512(convert_to(value, 'UTF8'))
-    ELSE sha256(convert_to(value, 'UTF8')) END, 'hex') $$;
+    WHEN 0 THEN sha256(convert_to(value, 'UTF8')) WHEN 256 THEN sha256(convert_to(value, 'UTF8'))
+    ELSE '' END, 'hex') $$;
 
 -- Volatile: planning would call it for branches that are not taken.
 CREATE OR REPLACE FUNCTION ${S}.refuse(what text) RETURNS int LANGUAGE plpgsql VOLATILE AS $$
@@ -180,28 +182,13 @@ LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT pg_catalog.sign(value::numeric)::int 
 CREATE OR REPLACE FUNCTION ${S}.no_division(a numeric, b numeric) RETURNS numeric
 LANGUAGE sql IMMUTABLE AS $$ SELECT ${S}.refuse('division of DECIMAL, whose scale is Redshift''s own,')::numeric $$;
 
--- Blanks at the end do not count when texts are compared.
-CREATE OR REPLACE FUNCTION ${S}.text_eq(a text, b text) RETURNS boolean
-LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT pg_catalog.rtrim(a, ' ') OPERATOR(pg_catalog.=) pg_catalog.rtrim(b, ' ') $$;
-CREATE OR REPLACE FUNCTION ${S}.text_ne(a text, b text) RETURNS boolean
-LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT pg_catalog.rtrim(a, ' ') OPERATOR(pg_catalog.<>) pg_catalog.rtrim(b, ' ') $$;
-CREATE OR REPLACE FUNCTION ${S}.text_lt(a text, b text) RETURNS boolean
-LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT pg_catalog.rtrim(a, ' ') OPERATOR(pg_catalog.<) pg_catalog.rtrim(b, ' ') $$;
-CREATE OR REPLACE FUNCTION ${S}.text_gt(a text, b text) RETURNS boolean
-LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT pg_catalog.rtrim(a, ' ') OPERATOR(pg_catalog.>) pg_catalog.rtrim(b, ' ') $$;
-CREATE OR REPLACE FUNCTION ${S}.text_le(a text, b text) RETURNS boolean
-LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT pg_catalog.rtrim(a, ' ') OPERATOR(pg_catalog.<=) pg_catalog.rtrim(b, ' ') $$;
-CREATE OR REPLACE FUNCTION ${S}.text_ge(a text, b text) RETURNS boolean
-LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT pg_catalog.rtrim(a, ' ') OPERATOR(pg_catalog.>=) pg_catalog.rtrim(b, ' ') $$;
+${BLANK_INSENSITIVE_TEXT}
+${CASTS_TO_TEXT}
 DO $$
-DECLARE one text[];
 BEGIN
-  IF to_regoperator('${S}.=(text,text)') IS NOT NULL THEN RETURN; END IF;
-  FOREACH one SLICE 1 IN ARRAY ARRAY[['=','text_eq'],['<>','text_ne'],['<','text_lt'],['>','text_gt'],['<=','text_le'],['>=','text_ge']] LOOP
-    EXECUTE format('CREATE OPERATOR ${S}.%s (LEFTARG = text, RIGHTARG = text, FUNCTION = ${S}.%s%s)', one[1], one[2],
-      CASE one[1] WHEN '=' THEN ', RESTRICT = eqsel, JOIN = eqjoinsel' ELSE '' END);
-  END LOOP;
-  CREATE OPERATOR ${S}./ (LEFTARG = numeric, RIGHTARG = numeric, FUNCTION = ${S}.no_division);
+  IF to_regoperator('${S}./(numeric,numeric)') IS NULL THEN
+    CREATE OPERATOR ${S}./ (LEFTARG = numeric, RIGHTARG = numeric, FUNCTION = ${S}.no_division);
+  END IF;
 END $$;
 
 CREATE OR REPLACE FUNCTION ${S}.cut(value text, bytes int) RETURNS text

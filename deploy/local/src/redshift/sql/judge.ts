@@ -210,6 +210,11 @@ function operator(fields: Fields): Node {
   if (!OPERATORS.has(name) && !/^AEXPR_(NOT_)?(BETWEEN|NULLIF)/.test(String(fields["kind"]))) {
     throw unknownHere(`the operator ${name}`);
   }
+  if (name === "~" || name === "!~") {
+    const funcname = [text(COMPATIBILITY_SCHEMA), text("pattern")];
+    const checked = { funcname, args: [fields["rexpr"]], funcformat: "COERCE_EXPLICIT_CALL" };
+    return { A_Expr: { ...fields, rexpr: { FuncCall: checked } } };
+  }
   if (fields["kind"] === "AEXPR_ILIKE") {
     // Redshift's ILIKE knows the case of ASCII letters only.
     const arg = fields["lexpr"];

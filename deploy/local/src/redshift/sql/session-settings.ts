@@ -22,7 +22,12 @@ export function planOfSetting(words: readonly Token[]): Plan {
   const [value] = values.map((word) => stringOf(word) ?? nameOf(word));
   const fallback = reset || value === undefined || value === "default";
   if (name === "datestyle" && /^iso(,? ?mdy)?$/i.test(value ?? "iso")) return { kind: "nothing" };
-  if (name === "extra_float_digits") return { kind: "nothing" };
+  if (name === "extra_float_digits") {
+    const digits = fallback ? "0" : value;
+    if (!/^-?\d+$/.test(digits)) throw unknownHere(`the value ${digits} of ${name}`);
+    // PostgreSQL's own would cut the numbers of results as well.
+    return { kind: "setting", sql: `SET redshift_compatibility.${name} TO '${digits}'` };
+  }
   if (known === undefined || known === "nothing") {
     if (known === undefined) throw unknownHere(`the session parameter ${name}`);
     return { kind: "nothing" };
