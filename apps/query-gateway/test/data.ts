@@ -61,8 +61,18 @@ export const rows: readonly Row[] = [0, 1].flatMap((partition) =>
   ),
 );
 
-/** Posts of the author whose account is deleted; the loader has removed the first one only. */
+/** Posts of the author whose account is deleted; the loader has removed the second one only. */
 const ofAuthor = ["p0-10", "p0-11"];
+/** What the same author posted after it. */
+const ofAuthorSince = "p0-12";
+
+/** Posts that no deletion follows. */
+export const kept: readonly Row[] = rows.filter(
+  ({ id, op }) =>
+    op === "upsert" &&
+    !ofAuthor.includes(id) &&
+    !rows.some((row) => row.op === "delete" && row.id === id),
+);
 
 export const sourceEnd = 42n;
 export const targetEnd = 43n;
@@ -86,7 +96,7 @@ function typedRow(row: Row): Record<string, Value> {
     lang,
     hashtags: '["Tag_1"]',
     kafka_topic_id: "A",
-    ...(ofAuthor.includes(id) ? { author_id: AUTHOR } : {}),
+    ...([...ofAuthor, ofAuthorSince].includes(id) ? { author_id: AUTHOR } : {}),
     raw_md5: createHash("md5").update(`${partition}/${offset}`).digest("hex"),
   };
 }
@@ -94,6 +104,7 @@ function typedRow(row: Row): Record<string, Value> {
 /** A deletion of another partition follows a post by time, of which either record has one. */
 function timesOf({ id, op }: Row): Record<string, Value> {
   if (ofAuthor.includes(id)) return { kafka_timestamp: "2026-11-23 08:00:00" };
+  if (id === ofAuthorSince) return { kafka_timestamp: "2026-11-23 09:30:01" };
   if (id.startsWith("account:")) return { kafka_timestamp: "2026-11-23 09:30:00" };
   if (id !== "p0-6") return {};
   // A record's time that is none: in seconds, taken for milliseconds.
@@ -158,7 +169,7 @@ TBLPROPERTIES ('serialization.escape.crlf'='true')`,
 /** Redshift's tables, as loads leave them. */
 export async function fillRedshift(redshift: Redshift, signal: AbortSignal): Promise<void> {
   const deleted = new Set(rows.filter(({ op }) => op === "delete").map(({ id }) => id));
-  deleted.add("p0-10");
+  deleted.add("p0-11");
   const inTarget = (row: Row): Record<string, Value> => ({
     ...typedRow(row),
     kafka_offset: targetOffsetOf(row.offset),
@@ -171,7 +182,7 @@ export async function fillRedshift(redshift: Redshift, signal: AbortSignal): Pro
     });
     return `INSERT INTO ${table} (${names.join(", ")}) VALUES ${values.join(", ")}`;
   };
-  const kept = [
+  const ofDeletion = [
     "kafka_topic",
     "kafka_partition",
     "kafka_offset",
@@ -191,7 +202,7 @@ export async function fillRedshift(redshift: Redshift, signal: AbortSignal): Pro
       "CREATE TABLE hybridge.tweets_ranges (kafka_topic VARCHAR(249), kafka_topic_id VARCHAR(280), kafka_partition INTEGER, first_offset BIGINT, end_offset BIGINT, row_count BIGINT, dead_letters BIGINT)",
       `INSERT INTO hybridge.tweets_ranges VALUES ('hybrid', 'A', 0, 0, ${targetEnd}, 0, 0), ('hybrid', 'A', 1, 0, ${targetEnd}, 0, 0)`,
       insert("hybridge.tweets", redshiftColumnNames(), posts),
-      insert("hybridge.tweets_deletions", kept, deletions),
+      insert("hybridge.tweets_deletions", ofDeletion, deletions),
     ],
     { signal },
   );

@@ -34,6 +34,7 @@ import {
 const tables = {
   hive: "hybridge.tweets",
   redshift: "hybridge.tweets",
+  redshiftDeletions: "hybridge.tweets_deletions",
 };
 const one: Answer = () => Promise.resolve(rowsOf([[1n]]));
 

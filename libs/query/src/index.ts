@@ -1,4 +1,4 @@
-export { countTweetsSql, type TweetFilter } from "./count-tweets.ts";
+export { countTweetsSql, type CountedTables, type TweetFilter } from "./count-tweets.ts";
 export { SqlParameterError, SqlRefusedError } from "./errors.ts";
 export { limitRows } from "./limit-rows.ts";
 export type { Parameters, ParameterValue } from "./parameters.ts";

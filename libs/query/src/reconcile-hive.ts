@@ -1,4 +1,5 @@
-import { digestOf, hiveRowText, quoteName, timeOf, timestampText } from "./reconcile-digest.ts";
+import { ACCOUNT, timeOf } from "./deletions.ts";
+import { digestOf, hiveRowText, quoteName, timestampText } from "./reconcile-digest.ts";
 import {
   offsetMax,
   placeless,
@@ -76,8 +77,6 @@ WHERE t.${q("kafka_offset")} >= bounds.b AND t.${q("kafka_offset")} < bounds.e
 GROUP BY p, r`;
 }
 
-/** The id of a deletion of all that an author has posted begins so (libs/tweet). */
-const ACCOUNT = "account:";
 /** Topic id of a deletion that is ahead: that of the topic as it is, whichever that may be. */
 const PRESENT = "*";
 

@@ -1,12 +1,6 @@
+import { ACCOUNT, timeOf } from "./deletions.ts";
 import { compareOffsets } from "./position-runs.ts";
-import {
-  deletionText,
-  digestOf,
-  postText,
-  quoteName,
-  timeOf,
-  timestampText,
-} from "./reconcile-digest.ts";
+import { deletionText, digestOf, postText, quoteName, timestampText } from "./reconcile-digest.ts";
 import { placeless, type ComparedPartition, type Selection } from "./reconcile-selection.ts";
 
 /**
@@ -80,9 +74,6 @@ FROM ${redshiftDeletions} WHERE ${q("kafka_topic")} = '${targetTopic}') AS "dele
   );
   return sumStatements(selection, from.join("\nUNION "));
 }
-
-/** The id of a deletion of all that an author has posted begins so (libs/tweet). */
-const ACCOUNT = "account:";
 
 /** Where a deletion follows every compared row of its partition. */
 const BEYOND = [placeless.pending, placeless.unplaced, placeless.younger];

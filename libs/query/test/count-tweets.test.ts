@@ -13,7 +13,7 @@ test("filters become parameters, whatever they hold", async () => {
     createdTo: "2026-01-02T00:00:00+02:00",
   };
   for (const engine of ["hive", "redshift"] as const) {
-    const { sql, parameters } = countTweetsSql(engine, "hybridge.tweets", filter);
+    const { sql, parameters } = countTweetsSql(engine, { posts: "hybridge.tweets" }, filter);
     assert.deepEqual(
       [...parameters],
       [
@@ -28,14 +28,14 @@ test("filters become parameters, whatever they hold", async () => {
 });
 
 test("without filters there are no parameters", async () => {
-  const { sql, parameters } = countTweetsSql("hive", "tweets", none);
+  const { sql, parameters } = countTweetsSql("hive", { posts: "tweets" }, none);
   assert.equal(parameters.size, 0);
   assert.match((await prepareSql("hive", sql)).sql, /`op` = 'upsert'/);
 });
 
 test("a time that is none is refused", () => {
   for (const createdTo of ["yesterday", "2026-13-01", "1", "2026-01-01T25:00:00Z"]) {
-    assert.throws(() => countTweetsSql("hive", "t", { ...none, createdTo }), {
+    assert.throws(() => countTweetsSql("hive", { posts: "t" }, { ...none, createdTo }), {
       code: "SQL_PARAMETER",
     });
   }

@@ -48,7 +48,7 @@ test("posts are counted by SQL that Redshift takes", async () => {
     createdTo: "2026-02-01",
   };
   for (const of of fc.sample(tableNames, 50)) {
-    const { sql, parameters } = countTweetsSql("redshift", redshiftTables(of).posts, filter);
+    const { sql, parameters } = countTweetsSql("redshift", redshiftTables(of), filter);
     const prepared = await prepareSql("redshift", sql, parameters);
     assert.deepEqual(lintRedshiftSql(prepared.sql), []);
   }

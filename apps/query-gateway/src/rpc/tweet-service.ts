@@ -15,7 +15,11 @@ import { limitsOf, type TimeLimit } from "./time-limit.ts";
 export interface TweetServiceOptions {
   readonly engines: Engines;
   readonly time: TimeLimit;
-  readonly tables: { readonly hive: string; readonly redshift: string };
+  readonly tables: {
+    readonly hive: string;
+    readonly redshift: string;
+    readonly redshiftDeletions: string;
+  };
 }
 
 export function tweetService(options: TweetServiceOptions) {
@@ -33,7 +37,11 @@ async function countTweets(
   // The internal side holds everything; the external one may hold only what is recent.
   const side = request.side === Side.EXTERNAL ? Side.EXTERNAL : Side.INTERNAL;
   const name = side === Side.EXTERNAL ? "redshift" : "hive";
-  const { sql, parameters } = countTweetsSql(name, tables[name], request);
+  const counted = {
+    hive: { posts: tables.hive },
+    redshift: { posts: tables.redshift, deletions: tables.redshiftDeletions },
+  };
+  const { sql, parameters } = countTweetsSql(name, counted[name], request);
   const prepared = await prepareSql(name, sql, parameters);
   const engine = engines.get(name);
   if (!engine) throw new UnexpectedResultError(`there is no engine ${name}`);
