@@ -115,6 +115,31 @@ describe("COPY of JSON", () => {
     const sql = `COPY loaded FROM 's3://data/json/date.json' ${AUTH} FORMAT JSON 'auto'`;
     assert.match(await h.errorOf(sql), /Invalid date format/);
   });
+  it("cuts the digits that a DECIMAL has no place for", async () => {
+    await fresh("a DECIMAL(8,2), b DECIMAL(5)");
+    await put("json/decimal.json", '{"a":20.259,"b":-1.9} {"a":"-.999","b":"7."} {"a":1e2,"b":3}');
+    await copy(`FROM 's3://data/json/decimal.json' ${AUTH} FORMAT JSON 'auto'`);
+    assert.deepEqual(await h.rows("SELECT a, b FROM loaded ORDER BY a"), [
+      ["-0.99", "7"],
+      ["20.25", "-1"],
+      ["100.00", "3"],
+    ]);
+  });
+  it("takes no number in a form that is PostgreSQL's, and no bytes that are not UTF-8", async () => {
+    await fresh("i INT, n DECIMAL(5,2), d DATE, v VARCHAR(9)");
+    const sql = `COPY loaded FROM 's3://data/json/form.json' ${AUTH} FORMAT JSON 'auto'`;
+    for (const [object, message] of [
+      ['{"i":"0x1F"}', /Invalid int4 format/],
+      ['{"i":"1_000"}', /Invalid int4 format/],
+      ['{"i":1.5}', /Invalid int4 format/],
+      ['{"n":"NaN"}', /Invalid numeric format/],
+      ['{"d":20240304}', /Invalid date format/],
+      [Buffer.from('{"v":"\xff"}', "latin1"), /invalid or unsupported UTF8/],
+    ] as const) {
+      await put("json/form.json", object);
+      assert.match(await h.errorOf(sql), message);
+    }
+  });
   it("unpacks gzip, and loads all under a prefix", async () => {
     await fresh("id INT");
     for (const n of [1, 2, 3]) await put(`many/part-${n}.gz`, gzipSync(`{"id":${n}}\n`));

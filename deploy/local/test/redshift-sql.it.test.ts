@@ -130,13 +130,6 @@ describe("functions", () => {
     ["DECODE(2, 1, 'one', 2, 'two', 'many')", "two"],
     ["DECODE(NULL::int, 1, 'one', NULL, 'none')", "none"],
     ["GETDATE() BETWEEN DATEADD(minute, -5, SYSDATE) AND DATEADD(minute, 5, SYSDATE)", true],
-    ["DATEADD(month, 1, '2026-01-31'::timestamp)", "2026-02-28 00:00:00"],
-    ["DATEADD('qtr', 2, '2026-01-01'::date)", "2026-07-01 00:00:00"],
-    ["DATEDIFF(day, '2026-11-22 23:59:59'::timestamp, '2026-11-23'::timestamp)", 1],
-    ["DATEDIFF(month, '2025-12-31'::date, '2026-01-01'::date)", 1],
-    ["DATEDIFF(ms, '2026-01-01'::timestamp, '2026-01-01 00:00:01.5'::timestamp)", 1500],
-    ["DATE_TRUNC('hour', '2026-11-23 10:59'::timestamp)", "2026-11-23 10:00:00"],
-    ["CONVERT_TIMEZONE('America/New_York', '2026-01-01 12:00'::timestamp)", "2026-01-01 07:00:00"],
     ["STRTOL('ff', 16)", 255],
     ["STRTOL('777', 8)", 511],
     ["STRTOL(SUBSTRING(MD5('a'), 1, 12), 16)", 0x0cc175b9c0f1],
@@ -179,10 +172,6 @@ describe("functions", () => {
     ["'a\\\\b'", "a\\b"],
     ["LEFT('abc', 2) || RIGHT('abc', 1)", "abc"],
     ["SPLIT_PART('a,b', ',', 3)", ""],
-    ["EXTRACT(year FROM '2026-01-02'::date)", 2026],
-    ["DATE_PART(dow, '2026-11-22'::timestamp)", 0],
-    ["DATE_TRUNC('day', '2026-11-22'::date)", "2026-11-22 00:00:00"],
-    ["TRUNC('2026-11-22 10:00'::timestamp)", "2026-11-22"],
     ["ROUND(2.345, 2)", "2.35"],
     [
       "TO_CHAR('2026-11-22 10:00'::timestamp, 'YYYY-MM-DD HH24:MI:SS.US')",
@@ -208,6 +197,29 @@ describe("functions", () => {
   it("a name in a text stays a text", async () => {
     assert.deepEqual(await h.rows("SELECT 'NVL(1) SYSDATE :x' AS nvl"), [["NVL(1) SYSDATE :x"]]);
   });
+});
+
+describe("dates and times", () => {
+  const cases: readonly (readonly [expression: string, value: unknown])[] = [
+    ["DATEADD(month, 1, '2026-01-31'::timestamp)", "2026-02-28 00:00:00"],
+    ["DATEADD('qtr', 2, '2026-01-01'::date)", "2026-07-01 00:00:00"],
+    ["DATEDIFF(day, '2026-11-22 23:59:59'::timestamp, '2026-11-23'::timestamp)", 1],
+    ["DATEDIFF(hour, '2026-01-01 00:59:59'::timestamp, '2026-01-02 01:00:00'::timestamp)", 25],
+    ["DATEDIFF(min, '2026-01-01 00:00:59'::timestamp, '2026-01-01 00:01:00'::timestamp)", 1],
+    ["DATEDIFF(month, '2025-12-31'::date, '2026-01-01'::date)", 1],
+    ["DATEDIFF(ms, '2026-01-01'::timestamp, '2026-01-01 00:00:01.5'::timestamp)", 1500],
+    ["DATE_TRUNC('hour', '2026-11-23 10:59'::timestamp)", "2026-11-23 10:00:00"],
+    ["CONVERT_TIMEZONE('America/New_York', '2026-01-01 12:00'::timestamp)", "2026-01-01 07:00:00"],
+    ["EXTRACT(year FROM '2026-01-02'::date)", 2026],
+    ["DATE_PART(dow, '2026-11-22'::timestamp)", 0],
+    ["DATE_TRUNC('day', '2026-11-22'::date)", "2026-11-22 00:00:00"],
+    ["TRUNC('2026-11-22 10:00'::timestamp)", "2026-11-22"],
+  ];
+  for (const [expression, value] of cases) {
+    it(expression, async () => {
+      assert.deepEqual(await h.rows(`SELECT ${expression}`), [[value]]);
+    });
+  }
 });
 
 describe("texts", () => {
@@ -266,6 +278,10 @@ describe("what is on no list", () => {
     ["SELECT 1 FOR UPDATE", /lockingClause/],
     ["SELECT COUNT(*) FILTER (WHERE true)", /agg_filter/],
     ["SELECT interval '1 day'", /the type of the result column/],
+    ["SELECT 0x1F", /0x1F/],
+    ["SELECT 1_000", /1_000/],
+    ["SELECT CAST('0x1F' AS INT)", /0x1F/],
+    ["SELECT 'NaN'::decimal(5,2)", /NaN/],
     ["SELECT 1.0 / 3", /division of DECIMAL/],
     ["SELECT 1 IS DISTINCT FROM 2", /AEXPR_DISTINCT/],
     ["SELECT TOP 1 1 UNION SELECT 2", /TOP/],

@@ -1,7 +1,6 @@
 import { createReadStream, createWriteStream } from "node:fs";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { StringDecoder } from "node:string_decoder";
 import { createGunzip } from "node:zlib";
 import type { CopyCommand } from "../sql/copy-command.ts";
 import { CopyFailed } from "./failed.ts";
@@ -10,8 +9,18 @@ import type { TargetColumn } from "./table.ts";
 /** Redshift's limit of one JSON object. */
 const OBJECT_BYTES_MAX = 4 * 1024 * 1024;
 
-/** What COPY takes for a time when it is told no format. */
-const TIME_FORMS: Readonly<Record<string, RegExp>> = {
+const INTEGER = /^[+-]?\d+$/;
+const FRACTION = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+
+/**
+ * What COPY takes for a number, and for a time when it is told no format. PostgreSQL would read more
+ * forms: 0x1F, 1_000, NaN, 20240304.
+ */
+const FORMS: Readonly<Record<string, RegExp>> = {
+  int2: INTEGER,
+  int4: INTEGER,
+  int8: INTEGER,
+  numeric: FRACTION,
   date: /^\d{4}-\d\d-\d\d$/,
   timestamp: /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?$/,
   timestamptz: /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?([+-]\d\d(:?\d\d)?)?$/,
@@ -35,13 +44,20 @@ export async function jsonToCsv(
     readableObjectMode: false,
     writableObjectMode: false,
     transform(chunk: Buffer, _encoding, done) {
-      run(done, () => splitter.push(decoder.write(chunk)));
+      run(done, () => splitter.push(decode(chunk)));
     },
     flush(done) {
-      run(done, () => splitter.end(decoder.end()));
+      run(done, () => splitter.end(decode()));
     },
   });
-  const decoder = new StringDecoder("utf8");
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  const decode = (chunk?: Buffer) => {
+    try {
+      return decoder.decode(chunk, { stream: chunk !== undefined });
+    } catch {
+      throw failure(file, 0, "", "String contains invalid or unsupported UTF8 codepoints");
+    }
+  };
   const splitter = new ObjectSplitter(file);
   const run = (done: (error?: Error | null, data?: string) => void, read: () => JsonText[]) => {
     try {
@@ -147,9 +163,8 @@ function csvLine(
   const values = keysOf(parsed as Record<string, unknown>, copy.json === "auto ignorecase");
   const cells = columns.map((column) => {
     const value = values.get(column.name);
-    const form = TIME_FORMS[column.type];
-    // PostgreSQL would read more forms than Redshift does without DATEFORMAT and TIMEFORMAT.
-    if (form && typeof value === "string" && !form.test(value)) {
+    const text = value instanceof Digits ? value.text : value;
+    if (typeof text === "string" && FORMS[column.type]?.test(text) === false) {
       throw failure(file, object.line, column.name, `Invalid ${column.type} format`);
     }
     return cell(value, column, copy.truncateColumns);
@@ -176,11 +191,22 @@ function keysOf(object: Record<string, unknown>, ignoreCase: boolean): Map<strin
 
 function cell(value: unknown, column: TargetColumn, truncate: boolean): string {
   if (value === undefined || value === null) return "";
-  if (value instanceof Digits) return quoted(value.text);
+  if (value instanceof Digits) return quoted(fitted(value.text, column));
   if (typeof value === "string") {
-    return quoted(truncate && column.bytesMax !== undefined ? cut(value, column.bytesMax) : value);
+    return quoted(
+      truncate && column.bytesMax !== undefined
+        ? cut(value, column.bytesMax)
+        : fitted(value, column),
+    );
   }
   return quoted(typeof value === "boolean" ? String(value) : JSON.stringify(value));
+}
+
+/** Without ROUNDEC, COPY cuts the digits that a DECIMAL has no place for. */
+function fitted(text: string, { scale }: TargetColumn): string {
+  if (scale === undefined) return text;
+  const [, whole = "", digits = ""] = /^([+-]?\d*)\.(\d*)$/.exec(text) ?? [];
+  return digits.length > scale ? `${whole}.${digits.slice(0, scale)}` : text;
 }
 
 /** The longest start of a text that has at most so many UTF-8 bytes. */

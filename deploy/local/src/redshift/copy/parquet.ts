@@ -103,11 +103,17 @@ function checkColumns(
   }
   found.forEach(({ name, type }, index) => {
     const column = columns[index];
-    if (column && ACCEPTS[column.type]?.test(type) !== true) {
+    if (column && (ACCEPTS[column.type]?.test(type) !== true || isCut(type, column))) {
       throw new SqlRefused(
         `Spectrum Scan Error: File '${url}' has an incompatible Parquet schema for column ` +
           `'${column.name}'. Column type: ${column.type.toUpperCase()}, Parquet schema: ${type} ${name}`,
       );
     }
   });
+}
+
+/** A DECIMAL with more digits behind the point than the column has. */
+function isCut(type: string, { scale }: TargetColumn): boolean {
+  const found = /^DECIMAL\(\d+,(\d+)\)$/.exec(type)?.[1];
+  return found !== undefined && scale !== undefined && Number(found) > scale;
 }

@@ -9,6 +9,8 @@ export interface TargetColumn {
   /** PostgreSQL's type name: int8, varchar, timestamp ... */
   readonly type: string;
   readonly bytesMax: number | undefined;
+  /** Digits behind the point of a DECIMAL. */
+  readonly scale: number | undefined;
 }
 
 export interface TargetTable {
@@ -45,11 +47,13 @@ function columnOf(record: string): TargetColumn & { readonly identity: boolean }
     longValue: number;
     booleanValue: boolean;
   }[];
-  const bytes = type?.stringValue === "varchar" ? (modifier?.longValue ?? -1) - 4 : -1;
+  const size = (modifier?.longValue ?? -1) - 4;
+  const bytes = type?.stringValue === "varchar" ? size : -1;
   return {
     name: name?.stringValue ?? "",
     type: type?.stringValue ?? "",
     bytesMax: bytes > 0 ? bytes : undefined,
+    scale: type?.stringValue === "numeric" && size > 0 ? size & 0x7ff : undefined,
     identity: identity?.booleanValue === true,
   };
 }

@@ -2,7 +2,7 @@ import { COMPATIBILITY_SCHEMA as S } from "../sql/expressions.ts";
 import { BLANK_INSENSITIVE_TEXT, CASTS_TO_TEXT } from "./text-sql.ts";
 
 /** Changes whenever the text below does, so that an existing database is brought up to date. */
-export const COMPATIBILITY_VERSION = "4";
+export const COMPATIBILITY_VERSION = "5";
 
 /** What Redshift has and PostgreSQL lacks, as far as a function or a table can stand for it. */
 export const COMPATIBILITY_SQL = `
@@ -75,8 +75,8 @@ LANGUAGE sql IMMUTABLE STRICT AS $$
     WHEN 'month' THEN ((extract(year FROM b) - extract(year FROM a)) * 12
       + extract(month FROM b) - extract(month FROM a))::bigint
     WHEN 'day' THEN (b::date - a::date)::bigint
-    WHEN 'hour' THEN (extract(epoch FROM date_trunc('hour', b) - date_trunc('hour', a)) / 3600)::bigint
-    WHEN 'minute' THEN (extract(epoch FROM date_trunc('minute', b) - date_trunc('minute', a)) / 60)::bigint
+    WHEN 'hour' THEN (extract(epoch FROM date_trunc('hour', b) - date_trunc('hour', a)) OPERATOR(pg_catalog./) 3600)::bigint
+    WHEN 'minute' THEN (extract(epoch FROM date_trunc('minute', b) - date_trunc('minute', a)) OPERATOR(pg_catalog./) 60)::bigint
     WHEN 'second' THEN extract(epoch FROM date_trunc('second', b) - date_trunc('second', a))::bigint
     WHEN 'millisecond' THEN (extract(epoch FROM date_trunc('milliseconds', b) - date_trunc('milliseconds', a)) * 1000)::bigint
     WHEN 'microsecond' THEN (extract(epoch FROM b - a) * 1000000)::bigint

@@ -257,6 +257,7 @@ function cast(fields: Fields): Node {
   const type = fields["typeName"] as Fields;
   const name = textsOf(type["names"]).at(-1) ?? "";
   if (name === "bytea") throw unknownHere("a cast to VARBYTE");
+  checkNumber(name, fields["arg"] as Node);
   if (!["varchar", "text", "bpchar"].includes(name)) return { TypeCast: fields };
   const [length] = typmodsOf(type);
   const asText = {
@@ -270,6 +271,14 @@ function cast(fields: Fields): Node {
   const cut = { FuncCall: { funcname, args, funcformat: "COERCE_EXPLICIT_CALL" } };
   const target = name === "text" ? { ...type, names: [text("pg_catalog"), text("varchar")] } : type;
   return { TypeCast: { arg: cut, typeName: target, location: -1 } };
+}
+
+/** PostgreSQL reads more texts as numbers: '0x1F', '1_000', 'NaN'. */
+function checkNumber(type: string, value: Node): void {
+  const sval = (value["A_Const"]?.["sval"] as Fields | undefined)?.["sval"];
+  const isNumber = /^(?:int[248]|numeric)$/.test(type);
+  if (typeof sval !== "string" || !isNumber || /^[-+.\deE ]*$/.test(sval)) return;
+  throw unknownHere(`a cast of ${JSON.stringify(sval)} to ${type.toUpperCase()}`);
 }
 
 function typmodsOf(type: Fields): number[] {

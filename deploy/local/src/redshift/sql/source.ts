@@ -14,6 +14,7 @@ export function asRedshiftReads(
   state: { readonly caseSensitive: boolean },
 ): Token[] {
   refuseByWords(significant(statement));
+  refuseNumbers(statement);
   return statement.map((token) => {
     if (token.kind === "quoted" && !state.caseSensitive) {
       const text = quoteName(nameOf(token).toLowerCase());
@@ -43,6 +44,15 @@ function refuseByWords(words: readonly Token[]): void {
     if (word.key === "IGNORE" && next?.key === "NULLS") throw unknownHere("IGNORE NULLS");
     if (word.key === "CONNECT" && next?.key === "BY") throw unknownHere("CONNECT BY");
     if (word.key === "LATERAL") throw new SqlRefused('syntax error at or near "LATERAL"');
+  });
+}
+
+/** 0x1F, 1_000: one number to PostgreSQL, a number and its alias to Redshift. */
+function refuseNumbers(statement: readonly Token[]): void {
+  statement.forEach((token, index) => {
+    const next = statement[index + 1];
+    if (token.kind !== "number" || next?.kind !== "word") return;
+    throw unknownHere(`the number ${token.text}${next.text}`);
   });
 }
 
