@@ -70,12 +70,15 @@ test("a number is for the instance that gave it; elsewhere time decides, some se
   const cursor = { endpoint: "wss://a.example", seq: 7, timeMs: 1_790_000_000_123 };
   assert.deepEqual(startAt("wss://a.example", cursor), { from: "seq", seq: 7 });
   const start = startAt("wss://b.example", cursor);
-  const url = new URL(subscriptionUrl("wss://b.example", start, ["did:plc:a", "did:web:b.c"]));
+  const all = { dids: [], frameBytesMax: 1_000 };
+  const url = new URL(
+    subscriptionUrl("wss://b.example", start, { ...all, dids: ["did:plc:a", "did:web:b.c"] }),
+  );
   assert.equal(url.searchParams.get("cursor"), "1789999995123000");
   assert.deepEqual(url.searchParams.getAll("kinds"), ["commit", "account"]);
   assert.deepEqual(url.searchParams.getAll("dids"), ["did:plc:a", "did:web:b.c"]);
   assert.equal(
-    new URL(subscriptionUrl("wss://b.example", { from: "now" }, [])).searchParams.has("cursor"),
+    new URL(subscriptionUrl("wss://b.example", { from: "now" }, all)).searchParams.has("cursor"),
     false,
   );
   checkAuthors(["did:plc:abc", "name.bsky.social", "@name.bsky.social"]);

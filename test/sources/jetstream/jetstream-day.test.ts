@@ -72,6 +72,7 @@ class World {
         keywords: [],
         languages: [],
         authors: [],
+        frameBytesMax: 1_000_000,
       },
       { emit: this.events.emit, clock: this.clock, random: this.random },
     );

@@ -14,6 +14,7 @@ import {
   subscriptionUrl,
   type JetstreamCursor,
   type Start,
+  type Wanted,
 } from "./subscription.ts";
 
 export interface BlueskyFeedOptions extends BlueskyFilter {
@@ -22,6 +23,8 @@ export interface BlueskyFeedOptions extends BlueskyFilter {
   readonly endpoints: readonly string[];
   /** Handles or DIDs; none: everybody. */
   readonly authors: readonly string[];
+  /** Larger events are not sent. */
+  readonly frameBytesMax: number;
 }
 
 /** Jetstream pings every 30 s. */
@@ -70,7 +73,8 @@ class BlueskyFeed implements Feed {
     const { clock, random, emit } = this.#tools;
     const backoff = new Backoff({ baseMs: WAIT_MS, maxMs: WAIT_MS_MAX, clock, random });
     try {
-      const dids = await this.#didsOf(signal);
+      const { frameBytesMax } = this.#options;
+      const wanted: Wanted = { dids: await this.#didsOf(signal), frameBytesMax };
       const instances = new Instances(this.#options.endpoints, cursorIn(sink)?.endpoint);
       /** What the cursor does not say: the very beginning, and what follows a refused number. */
       let start = await this.#firstStart(sink, signal);
@@ -81,7 +85,7 @@ class BlueskyFeed implements Feed {
         let reason: string;
         start = undefined;
         try {
-          start = await this.#follow(endpoint, begin, dids, sink, signal);
+          start = await this.#follow(endpoint, begin, wanted, sink, signal);
           reason = `${endpoint} is asked again`;
         } catch (error) {
           signal.throwIfAborted();
@@ -118,13 +122,13 @@ class BlueskyFeed implements Feed {
   async #follow(
     endpoint: string,
     start: Start,
-    dids: readonly string[],
+    wanted: Wanted,
     sink: FeedSink,
     signal: AbortSignal,
   ): Promise<Start | undefined> {
     const { clock } = this.#tools;
     this.#become("CONNECTING", endpoint);
-    const url = subscriptionUrl(endpoint, start, dids);
+    const url = subscriptionUrl(endpoint, start, wanted);
     const connection = await this.#options.transport.connect(url, signal);
     const heard = { nothing: false };
     try {

@@ -34,15 +34,28 @@ export function startByTime({ timeMs }: JetstreamCursor): Start {
   return { from: "time", timeMs: timeMs - OVERLAP_MS };
 }
 
+/** What is asked of an instance. */
+export interface Wanted {
+  /** None: everybody. */
+  readonly dids: readonly string[];
+  readonly frameBytesMax: number;
+}
+
 /**
  * The address of a subscription to posts and accounts
  * (/xrpc/network.bsky.jetstream.subscribeEvents). Numbers from 1e15 on are times in µs there.
  */
-export function subscriptionUrl(endpoint: string, start: Start, dids: readonly string[]): string {
+export function subscriptionUrl(
+  endpoint: string,
+  start: Start,
+  { dids, frameBytesMax }: Wanted,
+): string {
   const url = new URL(`${endpoint}/xrpc/network.bsky.jetstream.subscribeEvents`);
   url.searchParams.append("kinds", "commit");
   url.searchParams.append("kinds", "account");
   url.searchParams.append("collections", "app.bsky.feed.post");
+  // A frame that we would not take is not sent, or it would come again after each new connection.
+  url.searchParams.append("maxMessageSizeBytes", String(frameBytesMax));
   for (const did of dids) url.searchParams.append("dids", did);
   if (start.from === "seq") url.searchParams.append("cursor", String(start.seq));
   if (start.from === "time")
