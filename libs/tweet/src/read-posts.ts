@@ -109,7 +109,7 @@ function readParsed(bytes: Buffer, { text, root }: ParsedText, schema?: string):
 /** The values in a page or a list, or undefined when the value is one thing. */
 function partsOf(bytes: Buffer, root: unknown): Buffer[] | "TOO_LARGE" | undefined {
   const page = pageOf(root);
-  const isList = Array.isArray(root) && root.length > 0 && root.every(isObject);
+  const isList = Array.isArray(root) && root.some(isObject);
   const statuses = statusesOf(root);
   if (!page && !isList && !statuses) return undefined;
   const start = valueStart(bytes);

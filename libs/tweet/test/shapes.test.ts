@@ -149,6 +149,16 @@ test("lists and answers to searches give their elements as they stand", () => {
   }
   const pages = `[{"data":[{"id":"1","text":"a"},{"id":"2","text":"b"}]},{"id_str":"3"}]`;
   assert.deepEqual(readPosts(Buffer.from(pages)).map(short), ["post 1", "post 2", "post 3"]);
+  // One element that is nothing takes no other one with it.
+  for (const text of [`[${first},5,${second}]`, `{"statuses":[${first},null,${second}]}`]) {
+    assert.deepEqual(readPosts(Buffer.from(text)).map(short), [
+      "post 1",
+      "unreadable NOT_AN_OBJECT",
+      "delete did:plc:a/r",
+    ]);
+  }
+  const page = readPosts(Buffer.from('{"data":[{"id":"1","text":"a"},7,{"id":"2","text":"b"}]}'));
+  assert.deepEqual(page.map(short), ["post 1", "unreadable NO_ID", "post 2"]);
   assert.equal(short(only('{"statuses":[]}')), "other empty_page");
   assert.equal(short(only('{"data":[]}')), "other empty_page");
   for (const text of ["[]", "[1,2]", "[[{}]]", "7", '"a"', "null"]) {
