@@ -14,6 +14,9 @@ interface Filter {
   readonly collections: ReadonlySet<string>;
 }
 
+/** However young they are: a simulator that runs for days must not grow. */
+const EVENTS_MAX = 50_000;
+
 /** An answer in place of the upgrade. */
 export interface NoUpgrade {
   readonly status: number;
@@ -47,13 +50,19 @@ export class JetstreamInstance {
     this.#nextSeq = options.firstSeq;
   }
 
+  get subscribers(): number {
+    return this.#open.size;
+  }
+
   see(happening: Happening): void {
     this.#options.after(this.#options.delayMs, () => {
       const { clock } = this.#options;
       const timeUs = Math.floor(clock.now() * 1_000);
       this.#log.push({ seq: this.#nextSeq++, timeUs, happening });
       const oldestUs = (clock.now() - protocol.lookbackMs) * 1_000;
-      if ((this.#log[0]?.timeUs ?? timeUs) < oldestUs) {
+      const isFull = this.#log.length > EVENTS_MAX;
+      if (isFull) this.#log = this.#log.slice(EVENTS_MAX / 2);
+      else if ((this.#log[0]?.timeUs ?? timeUs) < oldestUs) {
         this.#log = this.#log.filter((seen) => seen.timeUs >= oldestUs);
       }
       for (const subscription of this.#open) subscription.wake();

@@ -11,17 +11,24 @@ export interface Happening {
 }
 
 const AUTHORS = 40;
+/** Older posts are not touched any more. */
+const PRESENT_MAX = 5_000;
+
+/** Whether a reader of posts and deletions keeps it. */
+export function isRecord({ kind, collection, payload }: Happening): boolean {
+  if (kind === "commit") return collection === "app.bsky.feed.post";
+  const account = payload["account"] as { readonly active: boolean } | undefined;
+  return account?.active === false;
+}
 
 /**
  * What people do: mostly they post; some edit, delete, like, leave or come back. Nothing is said of
  * an author who has left for good.
  */
 export class Network {
-  readonly happened: Happening[] = [];
   readonly #random: () => number;
   readonly #posts: MadePosts;
-  readonly #present: { readonly did: string; readonly rkey: string; readonly record: object }[] =
-    [];
+  #present: { readonly did: string; readonly rkey: string; readonly record: object }[] = [];
   readonly #gone = new Set<string>();
   #revisions = 0;
   #authors = 0;
@@ -31,17 +38,15 @@ export class Network {
     this.#posts = new MadePosts(seed, "bluesky.v1");
   }
 
-  happen(atMs: number): void {
+  happen(atMs: number): Happening {
     const chance = this.#random();
-    const happening =
-      chance < 0.62
-        ? this.#create(atMs)
-        : chance < 0.68
-          ? this.#change(atMs, "update")
-          : chance < 0.8
-            ? this.#change(atMs, "delete")
-            : this.#beside(atMs, chance);
-    this.happened.push(happening);
+    return chance < 0.62
+      ? this.#create(atMs)
+      : chance < 0.68
+        ? this.#change(atMs, "update")
+        : chance < 0.8
+          ? this.#change(atMs, "delete")
+          : this.#beside(atMs, chance);
   }
 
   #create(atMs: number): Happening {
@@ -49,6 +54,7 @@ export class Network {
     const record = this.#record(atMs);
     const rkey = `k${this.#next()}`;
     this.#present.push({ did, rkey, record });
+    if (this.#present.length > PRESENT_MAX) this.#present.shift();
     return this.#commit(atMs, { did, rkey, operation: "create", record, cid: `cid${rkey}` });
   }
 
@@ -87,6 +93,7 @@ export class Network {
       return { atMs, did, kind: "account", payload: { account: { ...upstream, active: true } } };
     }
     this.#gone.add(did);
+    this.#present = this.#present.filter((post) => post.did !== did);
     const status = chance < 0.99 ? "deleted" : "takendown";
     return {
       atMs,
