@@ -2,11 +2,12 @@
 // new package, error or setting is held to the same standards without being named here.
 //
 //   node --conditions=@hybridge/source test/style/main.ts           check
-//   node --conditions=@hybridge/source test/style/main.ts --write   write docs/settings.md, docs/errors.md, docs/failpoints.md
+//   node --conditions=@hybridge/source test/style/main.ts --write   write docs/settings.md, docs/errors.md, docs/failpoints.md, docs/metrics.md
 import { join } from "node:path";
 import { checkHabits } from "./habits.ts";
 import { checkLayers } from "./layers.ts";
 import { checkLengths } from "./lengths.ts";
+import { checkMetrics, writeMetrics } from "./metrics.ts";
 import { checkNames } from "./names.ts";
 import { readRepository, type Problem } from "./repository.ts";
 import { checkSettings, writeSettings } from "./settings.ts";
@@ -16,6 +17,7 @@ const repository = readRepository(join(import.meta.dirname, "../.."));
 if (process.argv.includes("--write")) {
   writeTables(repository);
   await writeSettings(repository);
+  writeMetrics(repository);
 }
 const problems: Problem[] = [
   ...checkLayers(repository),
@@ -24,6 +26,7 @@ const problems: Problem[] = [
   ...checkHabits(repository),
   ...checkTables(repository),
   ...(await checkSettings(repository)),
+  ...checkMetrics(repository),
 ];
 for (const { path, line, text } of problems) {
   process.stdout.write(`${path}${line === undefined ? "" : `:${line}`}  ${text}\n`);

@@ -15,7 +15,7 @@ await runProgram("ingest", async (signal) => {
     return exitCode.ok;
   }
   const config = readIngestConfig();
-  await using telemetry = startTelemetry("ingest", config);
+  await using telemetry = await startTelemetry("ingest", config);
   await using ingest = await wireIngest(config, telemetry.emit);
   await ingest.run(signal);
   return exitCode.ok;

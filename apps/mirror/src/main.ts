@@ -16,7 +16,7 @@ await runProgram("mirror", async (signal) => {
     return exitCode.ok;
   }
   const config = readMirrorConfig();
-  await using telemetry = startTelemetry("mirror", config);
-  await runMirror(config, telemetry.emit, signal);
+  await using telemetry = await startTelemetry("mirror", config);
+  await runMirror(config, telemetry, signal);
   return exitCode.ok;
 });

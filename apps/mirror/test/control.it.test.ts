@@ -73,6 +73,12 @@ async function recordsIn(options: ClusterOptions, topic: string): Promise<string
   return texts;
 }
 
+/** The lines of a mirror's metrics. */
+async function readMetrics(mirror: MirrorProcess): Promise<string[]> {
+  const url = /"metrics.listening".*?"url":"([^"]+)"/.exec(mirror.log())?.[1];
+  return (await (await fetch(String(url))).text()).split("\n");
+}
+
 test("the status tells where every partition stands, and offsets are translated", async () => {
   await make("status", 2);
   const at = { topic: "status", partition: 0 };
@@ -109,7 +115,7 @@ test("the status tells where every partition stands, and offsets are translated"
 test("a paused partition rests, its lag grows, a restart keeps it, and nothing is lost", async () => {
   await make("paused", 2);
   await fill("paused", random);
-  await using first = start("paused");
+  await using first = start("paused", { HYBRIDGE_METRICS_PORT: "0" });
   await untilMirrored(first, "paused");
   const [answer] = await steer(first, "pause", { sourceTopic: "paused", partitions: [0] });
   assert.equal(answer?.state, "PAUSED");
@@ -124,6 +130,11 @@ test("a paused partition rests, its lag grows, a restart keeps it, and nothing i
   const later = await statusOf(first, "paused");
   assert.ok(later.lag > before.lag && later.lagMs >= before.lagMs + 2_000n, "the lag grows");
   assert.equal((await statusOf(first, "paused", 1)).lag, 0n, "the other one goes on");
+  const metrics = await readMetrics(first);
+  const lag = `hybridge_mirror_lag_records{topic="paused",partition="0"} ${later.lag}`;
+  for (const line of [lag, 'hybridge_mirror_partitions{topic="paused",state="PAUSED"} 1']) {
+    assert.ok(metrics.includes(line), `${line} is not in\n${metrics.join("\n")}`);
+  }
   const [again] = await steer(first, "pause", { sourceTopic: "paused", partitions: [0] });
   assert.equal(again?.reason, answer.reason, "paused once");
   assert.equal((await first.status()).state, "RUNNING");

@@ -16,7 +16,7 @@ await runProgram("query-gateway", async (signal) => {
     return exitCode.ok;
   }
   const config = readQueryGatewayConfig();
-  await using telemetry = startTelemetry("query-gateway", config);
+  await using telemetry = await startTelemetry("query-gateway", config);
   await using gateway = await wireQueryGateway(config, telemetry.emit);
   await gateway.run(signal);
   return exitCode.ok;

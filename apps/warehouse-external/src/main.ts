@@ -17,7 +17,7 @@ await runProgram("warehouse-external", async (signal) => {
     return exitCode.ok;
   }
   const config = readWarehouseExternalConfig();
-  await using telemetry = startTelemetry("warehouse-external", config);
-  await runWarehouseExternal(config, telemetry.emit, signal);
+  await using telemetry = await startTelemetry("warehouse-external", config);
+  await runWarehouseExternal(config, telemetry, signal);
   return exitCode.ok;
 });

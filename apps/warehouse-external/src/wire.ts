@@ -1,4 +1,3 @@
-import type { Emit } from "@hybridge/core";
 import { clusterOptions } from "@hybridge/kafka";
 import { TABLE_NAME } from "@hybridge/landing";
 import { flushEncoder } from "@hybridge/parquet";
@@ -10,13 +9,14 @@ import {
   type RedshiftFollower,
 } from "@hybridge/redshift";
 import { ensureBucket, openS3, s3Folder, s3Options, s3TableStore } from "@hybridge/s3";
+import type { Telemetry } from "@hybridge/tracing";
 import { encoderMemory, runWarehouse, type WarehouseOptions } from "@hybridge/warehouse";
 import type { WarehouseExternalConfig } from "./config.ts";
 
 /** Constructs the S3 store, the Redshift catalog and the encoder, and lands until the signal. */
 export async function runWarehouseExternal(
   config: WarehouseExternalConfig,
-  emit: Emit,
+  { emit, observe }: Telemetry,
   signal: AbortSignal,
 ): Promise<void> {
   const folder = s3Folder(config);
@@ -53,6 +53,7 @@ export async function runWarehouseExternal(
       visibleEnd: (at, until) => formerEnd(catalog, at, until),
     },
     emit,
+    observe,
   };
   await runWarehouse(options, signal);
 }

@@ -15,7 +15,7 @@ await runProgram("warehouse-internal", async (signal) => {
     return exitCode.ok;
   }
   const config = readWarehouseInternalConfig();
-  await using telemetry = startTelemetry("warehouse-internal", config);
-  await runWarehouseInternal(config, telemetry.emit, signal);
+  await using telemetry = await startTelemetry("warehouse-internal", config);
+  await runWarehouseInternal(config, telemetry, signal);
   return exitCode.ok;
 });

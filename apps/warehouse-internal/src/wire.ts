@@ -1,16 +1,16 @@
-import type { Emit } from "@hybridge/core";
 import { hdfsTableStore, openWebHdfs, webHdfsOptions } from "@hybridge/hdfs";
 import { hiveFollower, hiveOptions, openHive, readFormerEnds } from "@hybridge/hive";
 import { clusterOptions } from "@hybridge/kafka";
 import { storedCatalogPosition, TABLE_NAME } from "@hybridge/landing";
 import { flushEncoder } from "@hybridge/parquet";
+import type { Telemetry } from "@hybridge/tracing";
 import { encoderMemory, runWarehouse, type WarehouseOptions } from "@hybridge/warehouse";
 import type { WarehouseInternalConfig } from "./config.ts";
 
 /** Constructs the HDFS store, the Hive catalog and the encoder, and lands until the signal. */
 export async function runWarehouseInternal(
   config: WarehouseInternalConfig,
-  emit: Emit,
+  { emit, observe }: Telemetry,
   signal: AbortSignal,
 ): Promise<void> {
   const folder = config.HYBRIDGE_HDFS_DIR;
@@ -40,6 +40,7 @@ export async function runWarehouseInternal(
       visibleEnd: async (at, until) => (await readFormerEnds(hive, names, until))(at),
     },
     emit,
+    observe,
   };
   await runWarehouse(options, signal);
 }

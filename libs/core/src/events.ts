@@ -1,10 +1,4 @@
-/** A number that an event moves. Names and labels follow Prometheus: snake case, base units. */
-export interface Measurement {
-  readonly kind: "counter" | "gauge" | "histogram";
-  readonly name: string;
-  readonly value: number;
-  readonly labels?: Readonly<Record<string, string>>;
-}
+import type { Measurement } from "./instruments.ts";
 
 /**
  * Something that happened: one value that is logged and counted in one place, so that the two

@@ -22,8 +22,15 @@ export {
   type ErrorKind,
   type Retry,
 } from "./errors.ts";
-export type { Emit, HybridgeEvent, Measurement } from "./events.ts";
+export type { Emit, HybridgeEvent } from "./events.ts";
 export { failpoint } from "./failpoint.ts";
+export {
+  instruments,
+  type CounterName,
+  type Instrument,
+  type InstrumentName,
+  type Measurement,
+} from "./instruments.ts";
 export { Notifier } from "./notifier.ts";
 export { exitCode, runProgram } from "./program.ts";
 export { RateMeter } from "./rate.ts";

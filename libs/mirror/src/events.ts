@@ -1,4 +1,4 @@
-import type { HybridgeEvent } from "@hybridge/core";
+import type { CounterName, HybridgeEvent } from "@hybridge/core";
 import type { OpenTransaction } from "./held-back.ts";
 import type { Route } from "./route.ts";
 import type { TargetLoss } from "./tenure/target-loss.ts";
@@ -9,7 +9,7 @@ const labels = (route: Route) => ({
   partition: String(route.partition),
 });
 
-const one = (name: string, route: Route, value = 1) => ({
+const one = (name: CounterName, route: Route, value = 1) => ({
   kind: "counter" as const,
   name,
   value,
@@ -42,7 +42,7 @@ export const mirrorEvents = {
     level: "info",
     message: `mirror ${route.sourceTopic}-${route.partition} from source offset ${from} to target offset ${at}`,
     fields: { ...route, sourceOffset: String(from), targetOffset: String(at), epoch },
-    measurements: [one("mirror_partition_starts_total", route)],
+    measurements: [one("hybridge_mirror_partition_starts_total", route)],
   }),
   partitionInterrupted: (route: Route, error: unknown): HybridgeEvent => ({
     name: "mirror.partition_interrupted",
@@ -50,7 +50,7 @@ export const mirrorEvents = {
     message: `${route.sourceTopic}-${route.partition} stopped and starts again from the target's end`,
     fields: { ...route },
     error,
-    measurements: [one("mirror_partition_interruptions_total", route)],
+    measurements: [one("hybridge_mirror_partition_interruptions_total", route)],
   }),
   partitionFailed: (route: Route, error: unknown): HybridgeEvent => ({
     name: "mirror.partition_failed",
@@ -58,7 +58,7 @@ export const mirrorEvents = {
     message: `${route.sourceTopic}-${route.partition} is no longer mirrored`,
     fields: { ...route },
     error,
-    measurements: [one("mirror_partition_failures_total", route)],
+    measurements: [one("hybridge_mirror_partition_failures_total", route)],
   }),
   tailRecovered: (route: Route, records: bigint): HybridgeEvent => ({
     name: "mirror.tail_recovered",
@@ -71,14 +71,14 @@ export const mirrorEvents = {
     level: "error",
     message: `${route.sourceTopic}-${route.partition}: source offsets ${first} to ${next - 1n} were deleted before they were mirrored`,
     fields: { ...route, firstOffset: String(first), lastOffset: String(next - 1n) },
-    measurements: [one("mirror_source_offsets_lost_total", route, Number(next - first))],
+    measurements: [one("hybridge_mirror_source_offsets_lost_total", route, Number(next - first))],
   }),
   deadLetter: (route: Route, offset: bigint, count: number, reason: string): HybridgeEvent => ({
     name: "mirror.dead_letter",
     level: "error",
     message: `${route.sourceTopic}-${route.partition} offset ${offset}${count > 1 ? ` to ${offset + BigInt(count) - 1n}` : ""} was put aside: ${reason}`,
     fields: { ...route, sourceOffset: String(offset), count, reason },
-    measurements: [one("mirror_dead_letters_total", route)],
+    measurements: [one("hybridge_mirror_dead_letters_total", route)],
   }),
   topicRecreated: (route: Route, error?: unknown): HybridgeEvent => ({
     name: "mirror.topic_recreated",
@@ -86,7 +86,7 @@ export const mirrorEvents = {
     message: `${route.sourceTopic}-${route.partition}: the source topic was deleted and created again; ${error === undefined ? "it is mirrored from its beginning, behind the records of the old one" : "it is not mirrored"}`,
     fields: { ...route },
     error,
-    measurements: [one("mirror_topics_recreated_total", route)],
+    measurements: [one("hybridge_mirror_topics_recreated_total", route)],
   }),
   sourceDiverged: (route: Route, error: unknown): HybridgeEvent => ({
     name: "mirror.source_diverged",
@@ -94,7 +94,7 @@ export const mirrorEvents = {
     message: `${route.sourceTopic}-${route.partition}: the source lost records that had been mirrored`,
     fields: { ...route },
     error,
-    measurements: [one("mirror_source_divergences_total", route)],
+    measurements: [one("hybridge_mirror_source_divergences_total", route)],
   }),
   targetDiverged: (route: Route, error: unknown): HybridgeEvent => ({
     name: "mirror.target_diverged",
@@ -102,7 +102,7 @@ export const mirrorEvents = {
     message: `${route.targetTopic}-${route.partition}: the target holds what the source does not, or lost what it held`,
     fields: { ...route },
     error,
-    measurements: [one("mirror_target_divergences_total", route)],
+    measurements: [one("hybridge_mirror_target_divergences_total", route)],
   }),
   targetLost: (route: Route, loss: TargetLoss, error?: unknown): HybridgeEvent => ({
     name: "mirror.target_lost",
@@ -117,14 +117,14 @@ export const mirrorEvents = {
       lastTargetOffset: String(loss.targetEnd - 1n),
     },
     error,
-    measurements: [one("mirror_target_records_lost_total", route, Number(loss.records))],
+    measurements: [one("hybridge_mirror_target_records_lost_total", route, Number(loss.records))],
   }),
   retentionNear: (route: Route, leftMs: number): HybridgeEvent => ({
     name: "mirror.source_retention_near",
     level: "error",
     message: `${route.sourceTopic}-${route.partition}: ${retentionNear(leftMs)}; raise retention.ms of the topic, or let the mirror catch up`,
     fields: { ...route, leftMs: Math.max(0, Math.round(leftMs)) },
-    measurements: [one("mirror_source_retention_near_total", route)],
+    measurements: [one("hybridge_mirror_source_retention_near_total", route)],
   }),
   transactionOpen: (route: Route, open: OpenTransaction): HybridgeEvent => ({
     name: "mirror.source_transaction_open",
@@ -137,7 +137,7 @@ export const mirrorEvents = {
       firstOffset: String(open.offset),
       offsetsHeld: String(open.offsetsHeld),
     },
-    measurements: [one("mirror_source_transactions_open_total", route)],
+    measurements: [one("hybridge_mirror_source_transactions_open_total", route)],
   }),
   transactionEnded: (route: Route): HybridgeEvent => ({
     name: "mirror.source_transaction_ended",
@@ -151,7 +151,7 @@ export const mirrorEvents = {
     message: `${route.targetTopic}-${route.partition}: the target topic was deleted after records had been mirrored to it${error === undefined ? "; it is filled again from the beginning of the source" : ""}`,
     fields: { ...route },
     error,
-    measurements: [one("mirror_target_deletions_total", route)],
+    measurements: [one("hybridge_mirror_target_deletions_total", route)],
   }),
   targetSettings: (targetTopic: string, concern: TargetConcern): HybridgeEvent => {
     const { setting, value, effect, remedy, isRefused } = concern;
@@ -163,7 +163,7 @@ export const mirrorEvents = {
       measurements: [
         {
           kind: "counter",
-          name: "mirror_target_settings_total",
+          name: "hybridge_mirror_target_settings_total",
           value: 1,
           labels: { topic: targetTopic, setting },
         },
@@ -182,7 +182,7 @@ export const mirrorEvents = {
     message: `${route.targetTopic}-${route.partition}: somebody else writes to the target`,
     fields: { ...route },
     error,
-    measurements: [one("mirror_foreign_writers_total", route)],
+    measurements: [one("hybridge_mirror_foreign_writers_total", route)],
   }),
   fenced: (route: Route, error: unknown): HybridgeEvent => ({
     name: "mirror.fenced",
@@ -190,21 +190,21 @@ export const mirrorEvents = {
     message: `${route.sourceTopic}-${route.partition}: another mirror took over`,
     fields: { ...route },
     error,
-    measurements: [one("mirror_fences_total", route)],
+    measurements: [one("hybridge_mirror_fences_total", route)],
   }),
   partitionPaused: (route: Route, since: string): HybridgeEvent => ({
     name: "mirror.partition_paused",
     level: "info",
     message: `${route.sourceTopic}-${route.partition} is paused by an operator since ${since}`,
     fields: { ...route, since },
-    measurements: [one("mirror_partition_pauses_total", route)],
+    measurements: [one("hybridge_mirror_partition_pauses_total", route)],
   }),
   partitionResumed: (route: Route): HybridgeEvent => ({
     name: "mirror.partition_resumed",
     level: "info",
     message: `${route.sourceTopic}-${route.partition} is resumed by an operator`,
     fields: { ...route },
-    measurements: [one("mirror_partition_resumes_total", route)],
+    measurements: [one("hybridge_mirror_partition_resumes_total", route)],
   }),
   topicRefused: (sourceTopic: string, targetTopic: string, error: unknown): HybridgeEvent => ({
     name: "mirror.topic_refused",
@@ -215,7 +215,7 @@ export const mirrorEvents = {
     measurements: [
       {
         kind: "counter",
-        name: "mirror_topics_refused_total",
+        name: "hybridge_mirror_topics_refused_total",
         value: 1,
         labels: { topic: sourceTopic },
       },
@@ -229,7 +229,7 @@ export const mirrorEvents = {
     measurements: [
       {
         kind: "counter",
-        name: "mirror_source_topics_deleted_total",
+        name: "hybridge_mirror_source_topics_deleted_total",
         value: 1,
         labels: { topic: sourceTopic },
       },

@@ -1,4 +1,4 @@
-export type { MetricSample } from "./metrics.ts";
+export type { Observer } from "./meters.ts";
 export {
   recordSpan,
   sampledTraces,

@@ -13,9 +13,17 @@ export const tracingSettings = {
     schema: setting.optional(),
     doc: "for tests: the place at which the process kills itself (docs/failpoints.md)",
   },
+  HYBRIDGE_METRICS_HOST: {
+    schema: setting.text("127.0.0.1"),
+    doc: "address that metrics are served on",
+  },
+  HYBRIDGE_METRICS_PORT: {
+    schema: setting.integer(0, 65_535).optional(),
+    doc: "port that Prometheus reads /metrics from (docs/metrics.md); 0 takes a free one, told by metrics.listening; without it none is served",
+  },
   HYBRIDGE_OTLP_ENDPOINT: {
     schema: setting.url().optional(),
-    doc: "OTLP/gRPC collector that spans are sent to, for example http://127.0.0.1:4317",
+    doc: "OTLP/gRPC collector that spans and metrics are sent to, for example http://127.0.0.1:4317",
   },
   HYBRIDGE_TRACE_FILE: {
     schema: setting.optional(),
@@ -33,5 +41,10 @@ export const tracingSettings = {
 
 export type TracingConfig = Pick<
   Config<typeof tracingSettings>,
-  "HYBRIDGE_LOG_LEVEL" | "HYBRIDGE_OTLP_ENDPOINT" | "HYBRIDGE_TRACE_FILE" | "HYBRIDGE_TRACE_RATIO"
+  | "HYBRIDGE_LOG_LEVEL"
+  | "HYBRIDGE_METRICS_HOST"
+  | "HYBRIDGE_METRICS_PORT"
+  | "HYBRIDGE_OTLP_ENDPOINT"
+  | "HYBRIDGE_TRACE_FILE"
+  | "HYBRIDGE_TRACE_RATIO"
 >;

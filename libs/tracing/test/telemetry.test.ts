@@ -22,12 +22,13 @@ const file = join(folder, "spans.ndjson");
 const lines: string[] = [];
 let telemetry: Telemetry;
 
-before(() => {
+before(async () => {
   const config = readConfig(tracingSettings, {
     HYBRIDGE_TRACE_FILE: file,
     HYBRIDGE_TRACE_RATIO: "0.5",
+    HYBRIDGE_METRICS_PORT: "0",
   });
-  telemetry = startTelemetry("test", config, { write: (line) => void lines.push(line) });
+  telemetry = await startTelemetry("test", config, { write: (line) => void lines.push(line) });
 });
 
 after(() => {
@@ -36,7 +37,15 @@ after(() => {
 
 const lastLine = () => JSON.parse(lines.at(-1) ?? "{}") as Record<string, unknown>;
 
-test("an event is one JSON line and moves its metrics", () => {
+async function readMetrics(): Promise<string> {
+  const url = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  const listening = url.find(({ event }) => event === "metrics.listening");
+  const response = await fetch(String(listening?.["url"]));
+  assert.match(response.headers.get("content-type") ?? "", /^text\/plain; version=0\.0\.4/);
+  return response.text();
+}
+
+test("an event is one JSON line and moves its metrics", async () => {
   const event: HybridgeEvent = {
     name: "segment.published",
     level: "info",
@@ -44,9 +53,19 @@ test("an event is one JSON line and moves its metrics", () => {
     fields: { offset: 9_007_199_254_740_993n, token: "s3cret", nested: { password: "s3cret" } },
     error: new UnavailableError("away", { cause: new Error("refused") }),
     measurements: [
-      { kind: "counter", name: "records_total", value: 3, labels: { side: "internal" } },
-      { kind: "gauge", name: "lag", value: 7 },
-      { kind: "histogram", name: "seconds", value: 0.2 },
+      {
+        kind: "counter",
+        name: "hybridge_landing_gap_offsets_total",
+        value: 3,
+        labels: { why: "retention" },
+      },
+      { kind: "gauge", name: "hybridge_service_degraded", value: 1 },
+      {
+        kind: "histogram",
+        name: "hybridge_redshift_statement_seconds",
+        value: 0.2,
+        labels: { kind: "statement" },
+      },
     ],
   };
   telemetry.emit(event);
@@ -59,22 +78,38 @@ test("an event is one JSON line and moves its metrics", () => {
   assert.doesNotMatch(lines.at(-1) ?? "", /s3cret/);
   const error = line["error"];
   assert.deepEqual(error, { code: "UNAVAILABLE", retry: "backoff", message: "away: refused" });
-  const values = telemetry.metrics().map(({ name, value, count }) => [name, value, count]);
-  assert.deepEqual(values, [
-    ["records_total", 6, 2],
-    ["lag", 7, 2],
-    ["seconds", 0.4, 2],
-  ]);
-  const seconds = telemetry.metrics().find(({ name }) => name === "seconds");
-  assert.deepEqual(seconds?.buckets?.filter(({ count }) => count > 0).map(({ le }) => le)[0], 0.25);
+  const served = await readMetrics();
+  assert.match(served, /^hybridge_landing_gap_offsets_total\{why="retention"\} 6$/m);
+  assert.match(served, /^# TYPE hybridge_service_degraded gauge\nhybridge_service_degraded 1$/m);
+  const bucket = 'hybridge_redshift_statement_seconds_bucket{le="0.25",kind="statement"} 2';
+  assert.ok(served.includes(bucket), served);
+  assert.match(served, /^process_cpu_seconds_total [\d.]+$/m);
 });
 
-test("below the level, an event counts and is not written", () => {
+test("below the level, an event counts and is not written", async () => {
   const before = lines.length;
-  const measurements = [{ kind: "counter", name: "quiet_total", value: 1 }] as const;
+  const measurements = [
+    { kind: "counter", name: "hybridge_ingest_posts_total", value: 1 },
+  ] as const;
   telemetry.emit({ name: "tick", level: "debug", message: "tick", measurements });
   assert.equal(lines.length, before);
-  assert.ok(telemetry.metrics().some(({ name, value }) => name === "quiet_total" && value === 1));
+  assert.match(await readMetrics(), /^hybridge_ingest_posts_total 1$/m);
+});
+
+test("what is observed is read when somebody looks, and what is no longer there is gone", async () => {
+  const name = "hybridge_landing_lag_records";
+  const gauge = (partition: string, value: number) =>
+    ({ kind: "gauge", name, value, labels: { topic: "t", partition } }) as const;
+  let now = [gauge("0", 5), gauge("1", 6)];
+  telemetry.observe(() => now);
+  telemetry.observe(() => Promise.reject(new Error("not now")));
+  const seriesOf = (text: string) => text.split("\n").filter((line) => line.startsWith(`${name}{`));
+  assert.deepEqual(seriesOf(await readMetrics()), [
+    `${name}{topic="t",partition="0"} 5`,
+    `${name}{topic="t",partition="1"} 6`,
+  ]);
+  now = [gauge("1", 4)];
+  assert.deepEqual(seriesOf(await readMetrics()), [`${name}{topic="t",partition="1"} 4`]);
 });
 
 test("a log line within a span carries its ids", async () => {
@@ -136,10 +171,10 @@ test("a record's spans in several services make one trace, in the file after dis
   assert.equal(BigInt(landed.endNs) - BigInt(landed.startNs), 1_500_000_000n);
 });
 
-test("settings say what they want", () => {
+test("settings say what they want", async () => {
   assert.throws(() => readConfig(tracingSettings, { HYBRIDGE_TRACE_RATIO: "2" }), /from 0 to 1/);
-  assert.throws(
-    () => startTelemetry("x", readConfig(tracingSettings, { HYBRIDGE_TRACE_FILE: "/no/such/x" })),
+  await assert.rejects(
+    startTelemetry("x", readConfig(tracingSettings, { HYBRIDGE_TRACE_FILE: "/no/such/x" })),
     { code: "CONFIG", message: /HYBRIDGE_TRACE_FILE/ },
   );
 });

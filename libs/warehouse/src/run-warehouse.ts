@@ -1,4 +1,5 @@
 import { startRpcServer } from "@hybridge/rpc";
+import { measureWarehouse } from "./measurements.ts";
 import { controlService } from "./control-service.ts";
 import { waitForTopic } from "./wait-for-topic.ts";
 import { runLanding, type Warehouse, type WarehouseOptions } from "./warehouse.ts";
@@ -13,6 +14,7 @@ export async function runWarehouse(options: WarehouseOptions, signal: AbortSigna
   const topic = config.HYBRIDGE_TOPIC;
   let now: Warehouse | Waiting = { state: "STARTING", reason: "" };
   const view = () => now;
+  options.observe(() => measureWarehouse(topic, view));
   const services = [warehouseService(side, topic, view), controlService(view)];
   await using server = await startRpcServer({ config, services, emit });
   server.setServing(true);

@@ -26,7 +26,8 @@ export function warehouseService(side: string, topic: string, view: View) {
   return { definition: WarehouseServiceService, implementation };
 }
 
-async function statusOf(
+/** How it stands, with what its catalog says. */
+export async function statusOf(
   now: Warehouse | Waiting,
 ): Promise<Omit<GetStatusResponse, "side" | "topic">> {
   if ("state" in now) {

@@ -23,6 +23,7 @@ import {
   type TableStore,
   type TakeOverOptions,
 } from "@hybridge/landing";
+import type { Observer } from "@hybridge/tracing";
 import { deadLetterFiles } from "./dead-letters.ts";
 import { TableLeader } from "./lead.ts";
 import { memoryShares } from "./memory-shares.ts";
@@ -49,6 +50,8 @@ export interface WarehouseOptions {
   /** Where the former version kept its ledger, and what its catalog shows of it. */
   readonly former: Pick<TakeOverOptions, "parent" | "visibleEnd">;
   readonly emit: Emit;
+  /** Told where lags are to be read. */
+  readonly observe: (observer: Observer) => void;
 }
 
 /** A warehouse at work on a topic that is there. */

@@ -6,12 +6,14 @@ import { collectEvents } from "@hybridge/core/testing";
 import { memoryFollowingCatalog, memoryLanding, textFlushEncoder } from "@hybridge/landing/testing";
 import { WarehouseServiceClient } from "@hybridge/proto/hybridge/warehouse/v1/warehouse_service";
 import { callUnary, createClient } from "@hybridge/rpc";
+import type { Observer } from "@hybridge/tracing";
 import { runWarehouse, warehouseSettings } from "../src/index.ts";
 
 test("without brokers it serves its status and stops when told", async () => {
   const { emit, events } = collectEvents();
   const disk = memoryLanding();
   const stop = new AbortController();
+  let measure: Observer = () => [];
   const running = runWarehouse(
     {
       side: "internal",
@@ -23,6 +25,7 @@ test("without brokers it serves its status and stops when told", async () => {
       encoder: textFlushEncoder(),
       former: { parent: disk.open(), visibleEnd: () => Promise.resolve(undefined) },
       emit,
+      observe: (read) => (measure = read),
     },
     stop.signal,
   );
@@ -35,6 +38,8 @@ test("without brokers it serves its status and stops when told", async () => {
   client.close();
   assert.deepEqual([status.side, status.topic, status.landed], ["internal", "hybrid", 0n]);
   assert.ok(["STARTING", "DEGRADED"].includes(status.state), status.state);
+  const degraded = { kind: "gauge", name: "hybridge_service_degraded" };
+  assert.deepEqual(await measure(), [{ ...degraded, value: Number(status.state === "DEGRADED") }]);
   stop.abort();
   await assert.rejects(running, { name: "AbortError" });
 });

@@ -1,3 +1,4 @@
+import type { CounterName } from "@hybridge/core";
 import type { Commit, LogFile } from "../log/protocol.ts";
 
 /** A flush is in the log. */
@@ -13,7 +14,7 @@ export function flushEvent(
     return action.do === "advance" ? sum + action.ranges.length : sum;
   }, 0);
   const bad = dead > 0 ? `, ${dead} dead letters` : "";
-  const counter = (name: string, value: number) => ({ kind: "counter", name, value }) as const;
+  const counter = (name: CounterName, value: number) => ({ kind: "counter", name, value }) as const;
   return {
     name: "flush.landed",
     level: dead > 0 ? "warn" : "info",
