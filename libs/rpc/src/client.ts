@@ -1,3 +1,5 @@
+import { isIP } from "node:net";
+import { checkServerIdentity, type PeerCertificate } from "node:tls";
 import {
   credentials,
   InterceptingCall,
@@ -33,11 +35,12 @@ export function createClient<C extends Client>(
   address: string,
   access: ClientAccess = {},
 ): C {
-  const channel =
+  const { channel, options } =
     access.ca === undefined
-      ? credentials.createInsecure()
-      : credentials.createSsl(Buffer.from(access.ca));
+      ? { channel: credentials.createInsecure(), options: {} }
+      : secured(access.ca, address);
   return new ClientOfService(address, channel, {
+    ...options,
     // A restarted server is found again within a second, not after the default of two minutes.
     "grpc.initial_reconnect_backoff_ms": 100,
     "grpc.max_reconnect_backoff_ms": 1_000,
@@ -45,6 +48,23 @@ export function createClient<C extends Client>(
     "grpc.max_receive_message_length": 32 * 1024 * 1024,
     interceptors: access.token === undefined ? [] : [bearer(access.token)],
   });
+}
+
+/**
+ * grpc-js sends the host as the name of the server. An IP address is none (RFC 6066; Node warns), so
+ * that another one goes in its place; the certificate is checked against the address all the same.
+ */
+function secured(ca: string, address: string) {
+  const host = address.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
+  if (isIP(host) === 0) return { channel: credentials.createSsl(Buffer.from(ca)), options: {} };
+  const verify = {
+    checkServerIdentity: (_name: string, certificate: PeerCertificate) =>
+      checkServerIdentity(host, certificate),
+  };
+  return {
+    channel: credentials.createSsl(Buffer.from(ca), null, null, verify),
+    options: { "grpc.ssl_target_name_override": "localhost" },
+  };
 }
 
 export interface CallLimits {

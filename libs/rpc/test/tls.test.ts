@@ -32,6 +32,9 @@ const ca = readFileSync(authority.caFile, "utf8");
 const caFile = join(dir, "ca.pem");
 const cert = join(dir, "cert.pem");
 const key = join(dir, "key.pem");
+// Node gives each of its warnings once in a process.
+const warned: string[] = [];
+process.on("warning", ({ message }) => warned.push(message));
 
 async function serve(further: Readonly<Record<string, string>> = {}) {
   copyFileSync(first.certFile, cert);
@@ -90,6 +93,23 @@ test("a renewed certificate is shown to new connections, a half-renewed one to n
   await until(async () => (await shown(server.address)) === serialOf(second));
   await call();
   client.close();
+});
+
+test("a certificate has to be of the address that is called, also where that is no name", async () => {
+  await using server = await serve({ HYBRIDGE_RPC_HOST: "0.0.0.0" });
+  const port = server.address.split(":")[1] ?? "";
+  const call = async (host: string) => {
+    const client = createClient(QueryServiceClient, `${host}:${port}`, { ca });
+    try {
+      await callUnary(client.getStatus.bind(client), {}, { deadlineMs: 5_000 });
+    } finally {
+      client.close();
+    }
+  };
+  await call("127.0.0.1");
+  await call("localhost");
+  await assert.rejects(call("127.0.0.2"), { status: "UNAVAILABLE" });
+  assert.deepEqual(warned, []);
 });
 
 test("callers whose authority was taken out of the file are let in no longer", async () => {
