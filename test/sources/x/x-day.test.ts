@@ -48,7 +48,7 @@ class Day {
   #life = new AbortController();
   #running: Promise<unknown> = Promise.resolve();
 
-  constructor(seed: number) {
+  constructor(seed: number, troubleMs = 17 * MINUTE_MS) {
     this.random = seededRandom(seed);
     this.#plan = seed % 3 === 0 ? "enterprise" : "pay-per-use";
     const after = (ms: number, then: () => void) => this.clock.after(ms, then);
@@ -57,12 +57,12 @@ class Day {
     this.sink = new MemorySink(() => this.clock.sleep(this.random() * 200));
     const posts = new MadePosts(seed, "x.v2");
     this.#every(60_000, () => this.simulator.publish(posts.next(this.clock.now())));
-    this.#every(17 * MINUTE_MS, () => this.#trouble());
+    this.#every(troubleMs, () => this.#trouble());
   }
 
-  async pass(): Promise<void> {
+  async pass(ms: number): Promise<void> {
     this.#start();
-    await this.clock.run(DAY_MS);
+    await this.clock.run(ms);
     await this.#stop();
   }
 
@@ -189,7 +189,7 @@ test(`${SEEDS} seeds of 24 hours: every post that came is kept once, no limit is
   let duplicates = 0;
   for (let seed = 1; seed <= SEEDS; seed++) {
     const day = new Day(seed);
-    await day.pass();
+    await day.pass(DAY_MS);
     const kept = day.sink.records.map(({ id }) => id);
     assert.deepEqual(new Set(kept), day.delivered(), `seed ${seed}`);
     assert.equal(kept.length, new Set(kept).size, `seed ${seed}`);
@@ -209,4 +209,16 @@ test(`${SEEDS} seeds of 24 hours: every post that came is kept once, no limit is
   for (const name of troubles) assert.ok((met.get(name) ?? 0) >= SEEDS / 2, `${name} hardly came`);
   assert.ok(posts > SEEDS * 700, `${posts} posts`);
   assert.ok(duplicates > SEEDS, `${duplicates} duplicates`);
+});
+
+test("a stream that X accepts and drops at once costs no more connections than X allows", async () => {
+  const day = new Day(1, Infinity);
+  const drop = () => {
+    day.simulator.disconnect("end");
+    day.clock.after(100, drop);
+  };
+  drop();
+  await day.pass(6 * 60 * MINUTE_MS);
+  assert.deepEqual(day.simulator.violations, []);
+  assert.ok(day.network.attempts.length > 6 * 4 * 40, `${day.network.attempts.length} attempts`);
 });
