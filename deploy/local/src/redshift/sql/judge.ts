@@ -257,7 +257,7 @@ function cast(fields: Fields): Node {
   const type = fields["typeName"] as Fields;
   const name = textsOf(type["names"]).at(-1) ?? "";
   if (name === "bytea") throw unknownHere("a cast to VARBYTE");
-  checkNumber(name, fields["arg"] as Node);
+  checkConstant(name, fields["arg"] as Node);
   if (!["varchar", "text", "bpchar"].includes(name)) return { TypeCast: fields };
   const [length] = typmodsOf(type);
   const asText = {
@@ -273,11 +273,25 @@ function cast(fields: Fields): Node {
   return { TypeCast: { arg: cut, typeName: target, location: -1 } };
 }
 
-/** PostgreSQL reads more texts as numbers: '0x1F', '1_000', 'NaN'. */
-function checkNumber(type: string, value: Node): void {
+const NUMBER = /^[-+.\deE ]*$/;
+const TIME = /^(?! *[-+]?(?:infinity|epoch|allballs) *$)/i;
+
+/** What constants of a type may look like, where PostgreSQL reads more: '0x1F', 'NaN', 'infinity'. */
+const CONSTANTS: Readonly<Record<string, RegExp>> = {
+  int2: NUMBER,
+  int4: NUMBER,
+  int8: NUMBER,
+  numeric: NUMBER,
+  bool: /^ *(?:t|true|y|yes|1|f|false|n|no|0) *$/i,
+  date: TIME,
+  time: TIME,
+  timestamp: TIME,
+  timestamptz: TIME,
+};
+
+function checkConstant(type: string, value: Node): void {
   const sval = (value["A_Const"]?.["sval"] as Fields | undefined)?.["sval"];
-  const isNumber = /^(?:int[248]|numeric)$/.test(type);
-  if (typeof sval !== "string" || !isNumber || /^[-+.\deE ]*$/.test(sval)) return;
+  if (typeof sval !== "string" || CONSTANTS[type]?.test(sval) !== false) return;
   throw unknownHere(`a cast of ${JSON.stringify(sval)} to ${type.toUpperCase()}`);
 }
 
