@@ -1,5 +1,6 @@
 import { open, readFile, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { failpoint } from "@hybridge/core";
 import { z } from "zod";
 import { ReadsFileError } from "./errors.ts";
 import type { ReadsOfMonth, ReadsStore } from "./read-budget.ts";
@@ -59,7 +60,9 @@ async function replace(path: string, text: string): Promise<void> {
     await file.writeFile(text);
     await file.sync();
   }
+  failpoint("ingest.reads.before-rename");
   await rename(fresh, path);
   await using folder = await open(join(dirname(path)), "r");
   await folder.sync();
+  failpoint("ingest.reads.written");
 }
