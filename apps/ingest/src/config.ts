@@ -27,13 +27,26 @@ export const settings = {
   },
   HYBRIDGE_IN_FLIGHT_BYTES_MAX: {
     schema: setting.integer(1_048_576, 1_073_741_824, 16_777_216),
-    doc: "bytes of posts that Kafka has not acknowledged at most; then the source waits",
+    doc: "bytes of posts that are on their way to Kafka at most; the others wait in the spool",
   },
   HYBRIDGE_POST_BYTES_MAX: {
     // Below the broker's default for a batch (max.message.bytes, 1,048,588, headers included) and
     // below what a row of Redshift holds (VARBYTE, 1,024,000).
     schema: setting.integer(1_024, 16_000_000, 1_000_000),
     doc: "bytes of a post at most; a larger one becomes a dead letter (the topic's max.message.bytes must allow it)",
+  },
+  HYBRIDGE_SPOOL_DIR: {
+    schema: setting.text(".hybridge/spool"),
+    doc: "folder of the spool (one below it for each topic): what was accepted and is not in Kafka yet; each process needs its own",
+  },
+  HYBRIDGE_SPOOL_BYTES_MAX: {
+    // Room for the largest post many times over; a file system rarely has more than 16 TiB.
+    schema: setting.integer(67_108_864, 17_592_186_044_416, 1_073_741_824),
+    doc: "bytes of the spool at most; when it is full, feeds that can wait do, and others lose posts, which is told",
+  },
+  HYBRIDGE_SPOOL_SYNC_MS: {
+    schema: setting.integer(0, 10_000, 50),
+    doc: "how often the spool is forced to the disk, in ms: what a power cut (not a crash of the process) costs at most, and how long a post waits for it before it is published; 0 for each batch",
   },
   HYBRIDGE_DEAD_LETTER_DIR: {
     schema: setting.text(".hybridge/dead-letters"),

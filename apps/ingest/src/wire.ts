@@ -1,14 +1,18 @@
+import { join } from "node:path";
 import { systemClock, type Emit } from "@hybridge/core";
 import {
   deadLettersWritten,
-  fileBroken,
   openDeadLetters,
+  openIngest,
   openReplay,
+  openSpool,
   openStatusBoard,
-  runIngest,
-  Tally,
-  type DeadLetters,
-  type PostSource,
+  spoolTailCut,
+  waitForTopic,
+  type Ingest,
+  type Spool,
+  type StatusBoard,
+  type TopicSeen,
 } from "@hybridge/ingest";
 import {
   clusterOptions,
@@ -23,15 +27,16 @@ import type { IngestConfig } from "./config.ts";
 import { ingestService } from "./rpc/ingest-service.ts";
 
 /** A wired ingest: it serves from the start and works while `run` runs. */
-export interface Ingest extends AsyncDisposable {
+export interface WiredIngest extends AsyncDisposable {
   run(signal: AbortSignal): Promise<void>;
 }
 
 /** Constructs everything and connects it; starts the gRPC server. */
-export async function wireIngest(config: IngestConfig, emit: Emit): Promise<Ingest> {
+export async function wireIngest(config: IngestConfig, emit: Emit): Promise<WiredIngest> {
   await using opened = new AsyncDisposableStack();
-  const tally = new Tally();
-  const status = openStatusBoard(emit, tally);
+  const status = openStatusBoard(emit);
+  const onWait = (reason: string | undefined) =>
+    reason === undefined ? status.become("RUNNING") : status.become("DEGRADED", reason);
   const deadLetters = opened.use(
     await openDeadLetters({
       dir: config.HYBRIDGE_DEAD_LETTER_DIR,
@@ -39,13 +44,56 @@ export async function wireIngest(config: IngestConfig, emit: Emit): Promise<Inge
         for (const count of letters.counts.values()) status.addDeadLetters(count);
         emit(deadLettersWritten(letters));
       },
-      onWait: (reason) =>
-        reason === undefined ? status.become("RUNNING") : status.become("DEGRADED", reason),
+      onWait,
     }),
   );
-  const source = await openSource(config, deadLetters, tally, emit);
-  const topic = config.HYBRIDGE_TOPIC;
-  const services = [ingestService(status, source, topic)];
+  const spool = opened.use(
+    await openSpool({
+      dir: join(config.HYBRIDGE_SPOOL_DIR, config.HYBRIDGE_TOPIC),
+      bytesMax: config.HYBRIDGE_SPOOL_BYTES_MAX,
+      syncMs: config.HYBRIDGE_SPOOL_SYNC_MS,
+      onWait,
+      onTorn: (bytes) => emit(spoolTailCut(bytes)),
+    }),
+  );
+  const topicSeen = waitForTopic();
+  const ingest = openIngest({
+    ...publishing(config, emit),
+    feeds: [await replayFeed(config, spool, topicSeen, emit)],
+    postBytesMax: config.HYBRIDGE_POST_BYTES_MAX,
+    topicSeen,
+    spool,
+    deadLetters,
+    status,
+    emit,
+  });
+  await serve(config, opened, ingest, status, emit);
+  const owned = opened.move();
+  return {
+    async run(signal) {
+      await ingest.run(signal);
+      // A finished ingest still answers questions.
+      await aborted(signal);
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise((resolve) => {
+    signal.addEventListener("abort", resolve, { once: true });
+  });
+}
+
+async function serve(
+  config: IngestConfig,
+  opened: AsyncDisposableStack,
+  ingest: Ingest,
+  status: StatusBoard,
+  emit: Emit,
+): Promise<void> {
+  const services = [ingestService(status, ingest.feeds, config.HYBRIDGE_TOPIC)];
   const server = opened.use(await startRpcServer({ config, services, emit }));
   server.setServing(true);
   emit({
@@ -54,44 +102,30 @@ export async function wireIngest(config: IngestConfig, emit: Emit): Promise<Inge
     message: `ingest serves gRPC on ${server.address}`,
     fields: { address: server.address },
   });
-  const owned = opened.move();
+}
+
+function publishing(config: IngestConfig, emit: Emit) {
+  const topic = config.HYBRIDGE_TOPIC;
   return {
-    run: (signal) =>
-      runIngest(
-        {
-          kafka: { openReader, openFencedWriter, createTopicIfMissing, readOffsets },
-          cluster: clusterOptions(config, "HYBRIDGE_SOURCE", "hybridge-ingest", emit),
-          topic,
-          partitions: config.HYBRIDGE_TOPIC_PARTITIONS,
-          compression: config.HYBRIDGE_COMPRESSION,
-          source,
-          deadLetters,
-          status,
-          emit,
-          publishing: {
-            lingerMs: config.HYBRIDGE_LINGER_MS,
-            batchBytesMax: config.HYBRIDGE_BATCH_BYTES_MAX,
-            bytesMax: config.HYBRIDGE_IN_FLIGHT_BYTES_MAX,
-            startTrace: ({ id }) =>
-              startRecordTrace("ingest post", {
-                "hybridge.post.id": id,
-                "messaging.destination.name": topic,
-              }),
-          },
-        },
-        signal,
-      ),
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+    kafka: { openReader, openFencedWriter, createTopicIfMissing, readOffsets },
+    cluster: clusterOptions(config, "HYBRIDGE_SOURCE", "hybridge-ingest", emit),
+    topic,
+    partitions: config.HYBRIDGE_TOPIC_PARTITIONS,
+    compression: config.HYBRIDGE_COMPRESSION,
+    publishing: {
+      lingerMs: config.HYBRIDGE_LINGER_MS,
+      batchBytesMax: config.HYBRIDGE_BATCH_BYTES_MAX,
+      bytesMax: config.HYBRIDGE_IN_FLIGHT_BYTES_MAX,
+      startTrace: (key: string) =>
+        startRecordTrace("ingest post", {
+          "hybridge.post.id": key,
+          "messaging.destination.name": topic,
+        }),
+    },
   };
 }
 
-/** The only source so far. X and Bluesky join here, each behind the same port. */
-async function openSource(
-  config: IngestConfig,
-  deadLetters: DeadLetters,
-  tally: Tally,
-  emit: Emit,
-): Promise<PostSource> {
+function replayFeed(config: IngestConfig, spool: Spool, topicSeen: TopicSeen, emit: Emit) {
   return openReplay({
     files: config.HYBRIDGE_REPLAY_FILES,
     posts: config.HYBRIDGE_REPLAY_POSTS,
@@ -99,9 +133,9 @@ async function openSource(
     seed: config.HYBRIDGE_REPLAY_SEED,
     epochMs: Date.parse(config.HYBRIDGE_REPLAY_EPOCH),
     postBytesMax: config.HYBRIDGE_POST_BYTES_MAX,
-    deadLetters,
-    tally,
-    onBrokenFile: (file, item, reason) => emit(fileBroken(file, item, reason)),
+    lastsInTopic: (signal) => topicSeen.lasts(signal),
+    partitions: () => spool.acknowledged()?.partitions ?? 0,
+    emit,
     clock: systemClock,
   });
 }

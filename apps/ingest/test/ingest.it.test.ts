@@ -41,6 +41,7 @@ function settings(topic: string, more: Record<string, string>): Record<string, s
     HYBRIDGE_REPLAY_EPOCH: EPOCH,
     HYBRIDGE_REPLAY_RATE: "0",
     HYBRIDGE_DEAD_LETTER_DIR: join(dir, `dead-letters-${topic}`),
+    HYBRIDGE_SPOOL_DIR: join(dir, "spool"),
     ...more,
   };
 }

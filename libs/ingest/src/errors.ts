@@ -12,7 +12,7 @@ export class DeadLetterWriteError extends HybridgeError {
   readonly retry: Retry;
 
   constructor(path: string, cause: unknown) {
-    const full = cause instanceof Error && "code" in cause && FULL_DISK.has(String(cause.code));
+    const full = isFullDisk(cause);
     super(
       `cannot write dead letters to ${path}: ` +
         (full
@@ -22,6 +22,46 @@ export class DeadLetterWriteError extends HybridgeError {
     );
     this.retry = full ? "backoff" : "never";
   }
+}
+
+/** The spool's files are of a newer version. */
+export class SpoolFormatError extends HybridgeError {
+  readonly code = "SPOOL_FORMAT";
+  readonly retry = "never";
+}
+
+/** Something that the spool kept is missing or changed on the disk. */
+export class SpoolDamagedError extends HybridgeError {
+  readonly code = "SPOOL_DAMAGED";
+  readonly retry = "never";
+}
+
+/** Another process has opened the spool. */
+export class SpoolTakenError extends HybridgeError {
+  readonly code = "SPOOL_TAKEN";
+  readonly retry = "never";
+}
+
+/** The spool cannot be written. A full disk may get room; a wrong folder stays wrong. */
+export class SpoolWriteError extends HybridgeError {
+  readonly code = "SPOOL_WRITE";
+  readonly retry: Retry;
+
+  constructor(path: string, cause: unknown) {
+    const full = isFullDisk(cause);
+    super(
+      `cannot write the spool at ${path}: ` +
+        (full
+          ? "the disk is full; make room, it goes on by itself"
+          : "check HYBRIDGE_SPOOL_DIR, who may write there, and the disk"),
+      { cause },
+    );
+    this.retry = full ? "backoff" : "never";
+  }
+}
+
+function isFullDisk(cause: unknown): boolean {
+  return cause instanceof Error && "code" in cause && FULL_DISK.has(String(cause.code));
 }
 
 const FULL_DISK: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT"]);

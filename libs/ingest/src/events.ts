@@ -1,7 +1,6 @@
-import type { HybridgeEvent, Measurement } from "@hybridge/core";
+import { describeError, retryOf, type HybridgeEvent, type Measurement } from "@hybridge/core";
 import type { WrittenLetters } from "./dead-letters.ts";
 import type { IngestState } from "./status.ts";
-import type { ResumePoint } from "./publisher/resume.ts";
 import type { Counts } from "./tally.ts";
 
 /** The state changed: told once per change. */
@@ -14,22 +13,22 @@ export function stateChanged(state: IngestState, reason: string): HybridgeEvent 
   };
 }
 
-export function resumed(topic: string, source: string, point: ResumePoint): HybridgeEvent {
-  const { newest } = point;
+/** How far a replay was read. `who` tells it: the spool, or for a spool that is new the topic. */
+export function resumed(who: string, source: string, newest: string | undefined): HybridgeEvent {
   return {
     name: "ingest.resumed",
     level: "info",
     message:
       newest === undefined
-        ? `${topic} has nothing of ${source} yet: beginning`
-        : `${topic} has posts up to ${newest}: going on behind them with what it lacks of ${source}`,
-    fields: { topic, source, newest },
+        ? `${who} has nothing of ${source} yet: beginning`
+        : `${who} has posts up to ${newest}: going on behind them with what it lacks of ${source}`,
+    fields: { who, source, newest },
   };
 }
 
-/** Ids may come twice: the same posts may stand in both streams. */
+/** Ids may come twice, once the window of what was said is past them. */
 export function otherStreamsFound(
-  topic: string,
+  who: string,
   source: string,
   streams: readonly string[],
 ): HybridgeEvent {
@@ -37,19 +36,56 @@ export function otherStreamsFound(
     name: "ingest.other_stream_found",
     level: "warn",
     message:
-      `${topic} also holds posts of ${streams.slice(0, 5).join(", ")}${streams.length > 5 ? " and others" : ""}, ` +
+      `${who} also knows posts of ${streams.slice(0, 5).join(", ")}${streams.length > 5 ? " and others" : ""}, ` +
       `and this is ${source} (other files, files that were changed where they were read already, or another seed): ` +
-      "posts that are in both are in the topic twice",
-    fields: { topic, source, streams: streams.length },
+      "posts that are in both may be in the topic twice",
+    fields: { who, source, streams: streams.length },
   };
 }
 
-export function readingAll(topic: string): HybridgeEvent {
+/** A feed is run again, unless nothing can cure what it met. */
+export function feedFailed(feed: string, error: unknown, waitMs: number): HybridgeEvent {
+  const isFinal = retryOf(error) === "never";
   return {
-    name: "ingest.topic_read_through",
+    name: isFinal ? "feed.failed" : "feed.retried",
+    level: isFinal ? "error" : "warn",
+    message: isFinal
+      ? `the feed ${feed} has ended for good: ${describeError(error)}`
+      : `the feed ${feed} is run again in ${Math.round(waitMs)} ms: ${describeError(error)}`,
+    fields: { feed },
+    error,
+  };
+}
+
+export function feedPaused(feed: string, isPaused: boolean): HybridgeEvent {
+  return {
+    name: isPaused ? "feed.paused" : "feed.resumed",
     level: "info",
-    message: `the ends of the partitions of ${topic} do not tell how far this replay is: reading all of it`,
-    fields: { topic },
+    message: `the feed ${feed} was ${isPaused ? "paused" : "resumed"}`,
+    fields: { feed },
+  };
+}
+
+/** The spool was full, and the source neither waits nor gives anything twice. */
+export function itemsDropped(feed: string, count: number): HybridgeEvent {
+  return {
+    name: "feed.dropped",
+    level: "error",
+    message: `${count} items of the feed ${feed} are lost: the spool has no room for them`,
+    fields: { feed, count },
+    measurements: [
+      { kind: "counter", name: "hybridge_ingest_dropped_total", value: count, labels: { feed } },
+    ],
+  };
+}
+
+/** What a crash cut off in the middle of a write; nobody was told that it was kept. */
+export function spoolTailCut(bytes: number): HybridgeEvent {
+  return {
+    name: "spool.tail_cut",
+    level: "warn",
+    message: `${bytes} bytes at the end of the spool are no whole frame and do not count`,
+    fields: { bytes },
   };
 }
 

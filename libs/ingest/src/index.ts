@@ -1,9 +1,10 @@
 export { openDeadLetters, type DeadLetters } from "./dead-letters.ts";
-export { deadLettersWritten, fileBroken } from "./events.ts";
-export { openReplay } from "./feeds/files/replay-source.ts";
-export { partitionOfKey } from "./publisher/partition-of-key.ts";
-export { runIngest } from "./run.ts";
-export type { PostSource } from "./source.ts";
-export { openStatusBoard, type StatusBoard } from "./status.ts";
-export { Tally } from "./tally.ts";
+export { deadLettersWritten, spoolTailCut } from "./events.ts";
 export type * from "./feeds/feed.ts";
+export { openReplay } from "./feeds/files/replay-feed.ts";
+export type { FeedReport, FeedSupervisor } from "./feeds/supervisor.ts";
+export { openIngest, type Ingest } from "./ingest.ts";
+export { partitionOfKey } from "./publisher/partition-of-key.ts";
+export { waitForTopic, type TopicSeen } from "./publisher/topic-seen.ts";
+export { openSpool, type Spool } from "./spool/spool.ts";
+export { openStatusBoard, type StatusBoard } from "./status.ts";

@@ -1,6 +1,7 @@
 import { RateMeter, type Emit } from "@hybridge/core";
 import { postsAcknowledged, stateChanged } from "./events.ts";
-import type { Counts } from "./tally.ts";
+import type { Spool } from "./spool/spool.ts";
+import { sumOf, type Counts } from "./tally.ts";
 
 export type IngestState = "STARTING" | "RUNNING" | "DONE" | "DEGRADED" | "STOPPING";
 
@@ -11,8 +12,13 @@ export interface Status {
   readonly acknowledged: number;
   readonly total: number;
   readonly deadLetters: number;
-  /** What became of everything that was read, since the present session began. */
+  /** What became of everything that was read of what this process reads, also in earlier runs. */
   readonly read: Counts;
+  /** Records in the spool that Kafka has not acknowledged. */
+  readonly spooled: number;
+  readonly spoolBytes: number;
+  readonly spoolBytesMax: number;
+  /** Of them, on their way. */
   readonly inFlight: number;
   readonly rate: number;
 }
@@ -25,32 +31,51 @@ export interface StatusBoard {
   addDeadLetters(count: number): void;
   /** Whether this is the first time that the process says so. */
   tellOnce(what: string): boolean;
-  /** Posts that the topic had before; counted anew in each session. */
-  addPresent(count: number): void;
-  beginSession(inFlight: () => number): void;
+  beginSession(live: Live): void;
+  /** Where to look for what is counted elsewhere. */
+  attach(sources: StatusSources): void;
 }
 
-export function openStatusBoard(emit: Emit, read: Counts): StatusBoard {
+/** What a session knows at any moment. */
+export interface Live {
+  inFlight(): number;
+  /** Records below are settled. */
+  settled(): number;
+}
+
+export interface StatusSources {
+  readonly read: () => Counts;
+  readonly spool: Pick<Spool, "status" | "acknowledged">;
+}
+
+export function openStatusBoard(emit: Emit): StatusBoard {
   const told = new Set<string>();
   const meter = new RateMeter();
   let state: IngestState = "STARTING";
   let reason = "";
-  let present = 0;
-  let acknowledgedBefore = 0;
   let deadLetters = 0;
-  let inFlight = () => 0;
+  let live: Live | undefined;
+  let sources: StatusSources | undefined;
   return {
-    read: () => ({
-      state,
-      reason,
-      acknowledged: meter.total,
-      // What earlier sessions of this process wrote is found in the topic by the present one.
-      total: present + meter.total - acknowledgedBefore,
-      deadLetters,
-      read,
-      inFlight: inFlight(),
-      rate: meter.rate(),
-    }),
+    read() {
+      const read = sources?.read() ?? sumOf([]);
+      const spool = sources?.spool.status();
+      const settled = live?.settled() ?? sources?.spool.acknowledged()?.ordinal ?? 0;
+      const spooled = Math.max(0, (spool?.nextOrdinal ?? 0) - settled);
+      return {
+        state,
+        reason,
+        acknowledged: meter.total,
+        total: Math.max(0, read.posts + read.deletions - spooled),
+        deadLetters,
+        read,
+        spooled,
+        spoolBytes: spool?.bytes ?? 0,
+        spoolBytesMax: spool?.bytesMax ?? 0,
+        inFlight: live?.inFlight() ?? 0,
+        rate: meter.rate(),
+      };
+    },
     become(next, why = "") {
       // Who stops does not recover.
       if (state === "STOPPING" || (state === next && reason === why)) return;
@@ -72,13 +97,11 @@ export function openStatusBoard(emit: Emit, read: Counts): StatusBoard {
       told.add(what);
       return isNew;
     },
-    addPresent(count) {
-      present += count;
+    beginSession(newLive) {
+      live = newLive;
     },
-    beginSession(newInFlight) {
-      present = 0;
-      acknowledgedBefore = meter.total;
-      inFlight = newInFlight;
+    attach(newSources) {
+      sources = newSources;
     },
   };
 }

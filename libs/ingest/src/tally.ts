@@ -1,6 +1,8 @@
 import type { OtherName } from "@hybridge/tweet";
+import { noCounts } from "./spool/state.ts";
+import type { PartCounts } from "./spool/format.ts";
 
-/** What became of everything that was read of the source: it adds up. */
+/** What became of everything that was read of a source: it adds up. */
 export interface Counts {
   /** Records: somebody posted, or changed a post. */
   readonly posts: number;
@@ -14,19 +16,22 @@ export interface Counts {
   readonly others: ReadonlyMap<OtherName, number>;
 }
 
-export class Tally implements Counts {
-  posts = 0;
-  deletions = 0;
-  duplicates = 0;
-  unreadable = 0;
-  readonly others = new Map<OtherName, number>();
+export function sumOf(all: Iterable<PartCounts>): Counts {
+  let sum = noCounts;
+  for (const each of all) sum = plus(sum, each);
+  return { ...sum, others: new Map(Object.entries(sum.others) as [OtherName, number][]) };
+}
 
-  addOther(name: OtherName): void {
-    this.others.set(name, (this.others.get(name) ?? 0) + 1);
+export function plus(one: PartCounts, other: PartCounts): PartCounts {
+  const others: Record<string, number> = { ...one.others };
+  for (const [name, count] of Object.entries(other.others)) {
+    others[name] = (others[name] ?? 0) + count;
   }
-
-  clear(): void {
-    this.posts = this.deletions = this.duplicates = this.unreadable = 0;
-    this.others.clear();
-  }
+  return {
+    posts: one.posts + other.posts,
+    deletions: one.deletions + other.deletions,
+    duplicates: one.duplicates + other.duplicates,
+    unreadable: one.unreadable + other.unreadable,
+    others,
+  };
 }

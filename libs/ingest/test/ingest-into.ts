@@ -5,10 +5,11 @@ import type { TestContext } from "node:test";
 import { systemClock } from "@hybridge/core";
 import { collectEvents } from "@hybridge/core/testing";
 import { openDeadLetters } from "../src/dead-letters.ts";
-import { openReplay, type ReplayOptions } from "../src/feeds/files/replay-source.ts";
-import { runSession } from "../src/publisher/session.ts";
+import { openReplay, type ReplayOptions } from "../src/feeds/files/replay-feed.ts";
+import { openIngest } from "../src/ingest.ts";
+import { waitForTopic } from "../src/publisher/topic-seen.ts";
+import { openSpool } from "../src/spool/spool.ts";
 import { openStatusBoard } from "../src/status.ts";
-import { Tally } from "../src/tally.ts";
 import type { FakeLog } from "./fake-log.ts";
 
 export const PARTITIONS = 4;
@@ -21,56 +22,82 @@ export function folder(t: TestContext): string {
   return dir;
 }
 
-/** One session of an ingest into a log in memory, with everything else real. */
+const spoolDirs = new WeakMap<FakeLog, string>();
+
+/** The folder of the spool that writes into a log; `renew` begins another. */
+function spoolDir(log: FakeLog, dir: string, renew: boolean): string {
+  const known = spoolDirs.get(log);
+  if (known !== undefined && !renew) return known;
+  const made = mkdtempSync(join(dir, "spool-"));
+  spoolDirs.set(log, made);
+  return made;
+}
+
+/** One run of an ingest into a log in memory, with everything else real; it ends with the first failure. */
 export async function ingest(
   log: FakeLog,
   dir: string,
   replay: Partial<ReplayOptions> & { posts: number },
-  batchBytesMax = 20_000,
+  options: { readonly batchBytesMax?: number; readonly newSpool?: boolean } = {},
 ) {
   const events = collectEvents();
-  const broken: string[] = [];
-  const tally = new Tally();
-  const status = openStatusBoard(events.emit, tally);
+  const status = openStatusBoard(events.emit);
   await using deadLetters = await openDeadLetters({
     dir,
     onWritten: ({ counts }) => counts.forEach((count) => status.addDeadLetters(count)),
     onWait: () => undefined,
   });
-  const source = await openReplay({
+  await using spool = await openSpool({
+    dir: spoolDir(log, dir, options.newSpool === true),
+    bytesMax: 64 * 1024 * 1024,
+    syncMs: 0,
+    onWait: () => undefined,
+    onTorn: () => undefined,
+  });
+  const topicSeen = waitForTopic();
+  const postBytesMax = replay.postBytesMax ?? 1_000_000;
+  const feed = await openReplay({
     files: [],
     rate: 0,
     seed: 5,
     epochMs,
-    postBytesMax: 1_000_000,
-    deadLetters,
-    tally,
-    onBrokenFile: (file) => void broken.push(file),
+    postBytesMax,
+    lastsInTopic: (signal) => topicSeen.lasts(signal),
+    partitions: () => spool.acknowledged()?.partitions ?? 0,
+    emit: events.emit,
     clock: systemClock,
     ...replay,
   });
-  const session = runSession(
-    {
-      kafka: log.port,
-      cluster: { bootstrap: "127.0.0.1:1", clientId: "test" },
-      topic: "t",
-      partitions: PARTITIONS,
-      compression: "none",
-      source,
-      deadLetters,
-      status,
-      emit: events.emit,
-      publishing: {
-        lingerMs: 0,
-        batchBytesMax,
-        bytesMax: 200_000,
-        startTrace: () => ({ traceparent: "00-0-0-00", end: () => undefined }),
-      },
+  const stop = new AbortController();
+  const { run } = openIngest({
+    feeds: [feed],
+    topicSeen,
+    postBytesMax,
+    kafka: log.port,
+    cluster: { bootstrap: "127.0.0.1:1", clientId: "test" },
+    topic: "t",
+    partitions: PARTITIONS,
+    compression: "none",
+    spool,
+    deadLetters,
+    status,
+    emit: (event) => {
+      events.emit(event);
+      if (event.name === "ingest.session_failed") stop.abort(event.error);
     },
-    new AbortController().signal,
-  );
-  return await session.then(
-    () => ({ status: status.read(), events, broken, error: undefined }),
-    (error: unknown) => ({ status: status.read(), events, broken, error }),
+    publishing: {
+      lingerMs: 0,
+      batchBytesMax: options.batchBytesMax ?? 20_000,
+      bytesMax: 200_000,
+      startTrace: () => ({ traceparent: "00-0-0-00", end: () => undefined }),
+    },
+  });
+  const broken = () =>
+    events.events.flatMap(({ name, fields }) =>
+      name === "replay.file_broken" ? [String(fields?.["file"])] : [],
+    );
+  return await run(stop.signal).then(
+    () => ({ status: status.read(), events, broken: broken(), error: undefined }),
+    (error: unknown) => ({ status: status.read(), events, broken: broken(), error }),
   );
 }

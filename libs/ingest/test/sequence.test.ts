@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatSequence, isAfter, parseSequence, UNKNOWN } from "../src/publisher/sequence.ts";
+import {
+  formatOrdinal,
+  formatSequence,
+  isAfter,
+  parseOrdinal,
+  parseSequence,
+} from "../src/publisher/sequence.ts";
 
 test("the header is read as it is written", () => {
   const sequence = {
@@ -9,10 +15,9 @@ test("the header is read as it is written", () => {
     index: 3,
     partitions: 6,
     mark: 0xfffffffe,
-    before: "0123456789ab",
   };
   assert.deepEqual(parseSequence(formatSequence(sequence)), sequence);
-  const other = { ...sequence, mark: 0, before: UNKNOWN };
+  const other = { ...sequence, mark: 0 };
   assert.deepEqual(parseSequence(formatSequence(other)), other);
 });
 
@@ -23,8 +28,15 @@ test("the header of the version before is read too", () => {
     index: 0,
     partitions: 6,
     mark: undefined,
-    before: UNKNOWN,
   });
+});
+
+test("an ordinal is read where the spool is the same", () => {
+  const header = formatOrdinal("0123456789ab", 12);
+  assert.equal(parseOrdinal(header, "0123456789ab"), 12);
+  assert.equal(parseOrdinal(header, "ba9876543210"), undefined);
+  assert.equal(parseOrdinal("spool-0123456789ab/x", "0123456789ab"), undefined);
+  assert.equal(parseSequence(header), undefined);
 });
 
 test("nothing else is read", () => {

@@ -7,7 +7,7 @@ import { RecordTooLargeError } from "@hybridge/kafka";
 import { postAt } from "@hybridge/tweet";
 import fc from "fast-check";
 import { partitionOfKey } from "../src/publisher/partition-of-key.ts";
-import { WINDOW } from "../src/publisher/resume.ts";
+import { WINDOW } from "../src/publisher/settled.ts";
 import { fakeLog, type FakeLog } from "./fake-log.ts";
 import { epochMs, folder, ingest, PARTITIONS } from "./ingest-into.ts";
 
@@ -35,7 +35,7 @@ test("every post is appended to the partition of its key, in order, with its hea
   const [record] = log.records(0);
   assert.deepEqual(
     record?.headers.map(([name]) => name),
-    ["hybridge-source", "hybridge-schema", "hybridge-seq", "traceparent"],
+    ["hybridge-source", "hybridge-schema", "hybridge-seq", "hybridge-origin", "traceparent"],
   );
 });
 
@@ -56,10 +56,10 @@ test("wherever it is cut off, the next sessions complete the topic: nothing lost
           };
           log.hooks.beforeAppend = after ? none : cut;
           log.hooks.afterAppend = after ? cut : none;
-          await ingest(log, dir, { posts: 400 }, batchBytesMax);
+          await ingest(log, dir, { posts: 400 }, { batchBytesMax });
         }
         log.hooks.beforeAppend = log.hooks.afterAppend = none;
-        const { status } = await ingest(log, dir, { posts: 400 }, batchBytesMax);
+        const { status } = await ingest(log, dir, { posts: 400 }, { batchBytesMax });
         assert.deepEqual(held(log), expected(400));
         assert.equal(status.total, 400);
       },
@@ -144,10 +144,10 @@ test("a partition that retention emptied is not filled again", async (t) => {
   const log = fakeLog(PARTITIONS);
   const dir = folder(t);
   const posts = WINDOW + 2_000;
-  await ingest(log, dir, { posts }, 200_000);
+  await ingest(log, dir, { posts }, { batchBytesMax: 200_000 });
   const before = held(log);
   log.expire(2);
-  await ingest(log, dir, { posts: posts + 10 }, 200_000);
+  await ingest(log, dir, { posts: posts + 10 }, { batchBytesMax: 200_000 });
   const old = new Set(before[2]?.slice(0, Math.floor((before[2].length * 2_000) / posts) - 100));
   assert.ok(old.size > 100);
   for (const text of held(log)[2] ?? []) assert.ok(!old.has(text));

@@ -84,12 +84,21 @@ const flags = {
 } as const;
 
 function ingestAcls(topic: string): Acl[] {
-  const id = `hybridge-ingest-${topic}`;
   return [
     acl("source", topic, "Create", "make the topic when it is missing"),
     acl("source", topic, "Read", "find out which posts the topic has"),
     acl("source", topic, "Write", "append posts"),
-    acl("source", id, "Write", "fence an earlier ingest", "TransactionalId"),
+    {
+      // Each spool has an id of its own behind this.
+      ...acl(
+        "source",
+        `hybridge-ingest-${topic}-`,
+        "Write",
+        "fence an earlier ingest",
+        "TransactionalId",
+      ),
+      pattern: "prefixed",
+    },
   ];
 }
 

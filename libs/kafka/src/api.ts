@@ -93,6 +93,11 @@ export interface FencedWriterOptions {
   readonly partitions: readonly number[];
   readonly signal: AbortSignal;
   readonly compression?: "none" | "gzip" | "snappy" | "lz4" | "zstd";
+  /**
+   * Others, with other ids, append to these partitions too. Without it an offset that is not the next
+   * one is told as a foreign writer.
+   */
+  readonly isShared?: boolean;
 }
 
 /**

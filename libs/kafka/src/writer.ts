@@ -54,11 +54,11 @@ function makeWriter(cluster: Cluster, owner: Fence, options: FencedWriterOptions
       classify: retryUntold,
     });
     tail.sequence = advanceSequence(tail.sequence, records.length);
-    if (answer !== tail.offset) {
+    if (answer !== tail.offset && options.isShared !== true) {
       tail.failure = { error: foreign(topic, partition, tail.offset, answer) };
       throw tail.failure.error;
     }
-    tail.offset += BigInt(records.length);
+    tail.offset = answer + BigInt(records.length);
     return answer;
   };
 

@@ -54,6 +54,7 @@ export async function main(args: string[]): Promise<number> {
         HYBRIDGE_REPLAY_POSTS: kind === "good" ? String(lines) : "1",
         HYBRIDGE_REPLAY_RATE: "0",
         HYBRIDGE_DEAD_LETTER_DIR: join(dir, "dead-letters"),
+        HYBRIDGE_SPOOL_DIR: join(dir, "spool"),
       });
       const megabytes = Math.round(statSync(file).size / 1e6);
       process.stdout.write(

@@ -98,6 +98,7 @@ export function serviceEnvironments(
       HYBRIDGE_REPLAY_SEED: String(plan.seed),
       HYBRIDGE_REPLAY_EPOCH: plan.epoch,
       HYBRIDGE_DEAD_LETTER_DIR: join(plan.dir, "dead-letters"),
+      HYBRIDGE_SPOOL_DIR: join(plan.dir, "spool"),
     },
     mirror: {
       ...source("mirror"),

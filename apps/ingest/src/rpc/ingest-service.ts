@@ -1,4 +1,4 @@
-import type { PostSource, StatusBoard } from "@hybridge/ingest";
+import type { FeedSupervisor, StatusBoard } from "@hybridge/ingest";
 import { unary } from "@hybridge/rpc";
 import {
   IngestServiceService,
@@ -8,14 +8,14 @@ import {
 } from "@hybridge/proto/hybridge/ingest/v1/ingest_service";
 
 /** hybridge.ingest.v1.IngestService over the status board. */
-export function ingestService(status: StatusBoard, source: PostSource, topic: string) {
+export function ingestService(status: StatusBoard, feeds: FeedSupervisor, topic: string) {
   const implementation: IngestServiceServer = {
     getStatus: unary<GetStatusRequest, GetStatusResponse>(() => {
       const now = status.read();
       return Promise.resolve({
         state: now.state,
         reason: now.reason,
-        source: source.kind,
+        source: sourcesOf(feeds),
         topic,
         acknowledged: BigInt(now.acknowledged),
         total: BigInt(now.total),
@@ -33,4 +33,8 @@ export function ingestService(status: StatusBoard, source: PostSource, topic: st
     }),
   };
   return { definition: IngestServiceService, implementation };
+}
+
+function sourcesOf(feeds: FeedSupervisor): string {
+  return [...new Set(feeds.feeds().map(({ source }) => source))].join(", ");
 }

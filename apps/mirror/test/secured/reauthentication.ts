@@ -36,7 +36,7 @@ function watchConnections() {
 
 /** Appends as fast as it goes until it is enough, one batch under way per partition. */
 async function produce(cluster: ClusterOptions, isEnough: () => boolean, signal: AbortSignal) {
-  const at = { topic: TOPIC, partitions: PARTITIONS, transactionalId: `hybridge-ingest-${TOPIC}` };
+  const at = { topic: TOPIC, partitions: PARTITIONS, transactionalId: `hybridge-ingest-${TOPIC}-spool` };
   await using writer = await openFencedWriter({ cluster, ...at, signal });
   const record = { key: null, value: Buffer.alloc(500, "v"), headers: [], timestampMs: 1 };
   const batch = Array.from({ length: RECORDS_AT_ONCE }, () => record);

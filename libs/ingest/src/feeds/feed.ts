@@ -101,9 +101,9 @@ export type KnownItem =
   | { readonly kind: "other"; readonly name: OtherName }
   | { readonly kind: "unreadable"; readonly code: string; readonly reason: string };
 
-/** One post or deletion; the bytes are the value of its record. */
+/** One post or deletion, of an account with all of its posts too; the bytes are the value of its record. */
 export interface KnownPost {
-  readonly kind: "post" | "delete";
+  readonly kind: "post" | "delete" | "account";
   /** The key of the record: the post's id; of an author who is gone `account:` and the id. */
   readonly id: string;
   readonly schema: PostSchema;

@@ -1,12 +1,13 @@
 import { failpoint, isAbort } from "@hybridge/core";
 import type { RecordTrace } from "@hybridge/tracing";
 import { RecordTooLargeError, type RecordToSend } from "@hybridge/kafka";
-import type { SourcePost } from "../source.ts";
+import type { SpooledRecord } from "../spool/format.ts";
 
-/** A post on its way into its partition. */
-export interface Parcel {
-  readonly post: SourcePost;
-  readonly ordinal: number;
+/** A record of the spool on its way into its partition. */
+export interface Outgoing {
+  readonly spooled: SpooledRecord;
+  /** Of the feed that it came from. */
+  readonly feed: string;
   readonly record: RecordToSend;
   readonly bytes: number;
   readonly trace: RecordTrace;
@@ -16,17 +17,17 @@ export interface LaneOptions {
   /** How long the first post of a batch waits for others. */
   readonly lingerMs: number;
   readonly batchBytesMax: number;
-  readonly append: (records: readonly RecordToSend[]) => Promise<unknown>;
-  /** Called when the parcels are in the log, on all in-sync replicas. */
-  readonly onAcknowledged: (parcels: readonly Parcel[]) => void;
-  /** Called for a post that the broker refuses; when it returns, the post has been put aside. */
-  readonly onRefused: (parcel: Parcel, error: RecordTooLargeError) => Promise<void>;
+  readonly append: (records: readonly RecordToSend[]) => Promise<bigint>;
+  /** Called when they are in the log, the first at this offset, on all in-sync replicas. */
+  readonly onAcknowledged: (outgoing: readonly Outgoing[], offset: bigint) => void;
+  /** Called for a record that the broker refuses; when it returns, it has been put aside. */
+  readonly onRefused: (outgoing: Outgoing, error: RecordTooLargeError) => Promise<void>;
   readonly onFailure: (error: unknown) => void;
 }
 
 /** One partition's way into Kafka: one batch under way, in the order of the posts. */
 export interface Lane {
-  push(parcel: Parcel): void;
+  push(outgoing: Outgoing): void;
   /** The oldest ordinal that is not settled; undefined when the lane is empty. */
   oldest(): number | undefined;
   /** Since when a batch waits for its acknowledgement, by performance.now(). */
@@ -38,20 +39,20 @@ export interface Lane {
 const BATCH_RECORDS_MAX = 5_000;
 
 export function openLane(options: LaneOptions): Lane {
-  let pending: Parcel[] = [];
+  let pending: Outgoing[] = [];
   let pendingBytes = 0;
-  let sending: readonly Parcel[] = [];
+  let sending: readonly Outgoing[] = [];
   let sentAt: number | undefined;
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
 
-  const takeBatch = (): Parcel[] => {
+  const takeBatch = (): Outgoing[] => {
     let bytes = 0;
     let count = 0;
-    for (const parcel of pending) {
-      if (count > 0 && bytes + parcel.bytes > options.batchBytesMax) break;
+    for (const each of pending) {
+      if (count > 0 && bytes + each.bytes > options.batchBytesMax) break;
       if (count === BATCH_RECORDS_MAX) break;
-      bytes += parcel.bytes;
+      bytes += each.bytes;
       count += 1;
     }
     const batch = pending.slice(0, count);
@@ -86,12 +87,12 @@ export function openLane(options: LaneOptions): Lane {
   };
 
   return {
-    push(parcel) {
-      pending.push(parcel);
-      pendingBytes += parcel.bytes;
+    push(outgoing) {
+      pending.push(outgoing);
+      pendingBytes += outgoing.bytes;
       schedule();
     },
-    oldest: () => (sending[0] ?? pending[0])?.ordinal,
+    oldest: () => (sending[0] ?? pending[0])?.spooled.ordinal,
     waitingSince: () => sentAt,
     stop() {
       stopped = true;
@@ -101,22 +102,23 @@ export function openLane(options: LaneOptions): Lane {
 }
 
 /** Appends a batch; one that is refused for its size goes in halves, until the culprit is alone. */
-async function send(parcels: readonly Parcel[], options: LaneOptions): Promise<void> {
-  const [first] = parcels;
+async function send(outgoing: readonly Outgoing[], options: LaneOptions): Promise<void> {
+  const [first] = outgoing;
+  let offset: bigint;
   try {
     failpoint("ingest.before-append");
-    await options.append(parcels.map(({ record }) => record));
+    offset = await options.append(outgoing.map(({ record }) => record));
   } catch (error) {
     if (!(error instanceof RecordTooLargeError) || !first) throw error;
-    if (parcels.length === 1) {
+    if (outgoing.length === 1) {
       await options.onRefused(first, error);
       return;
     }
-    const middle = parcels.length >> 1;
-    await send(parcels.slice(0, middle), options);
-    await send(parcels.slice(middle), options);
+    const middle = outgoing.length >> 1;
+    await send(outgoing.slice(0, middle), options);
+    await send(outgoing.slice(middle), options);
     return;
   }
   failpoint("ingest.after-append");
-  options.onAcknowledged(parcels);
+  options.onAcknowledged(outgoing, offset);
 }

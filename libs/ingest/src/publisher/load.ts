@@ -1,9 +1,9 @@
-import type { Parcel } from "./lane.ts";
+import type { Outgoing } from "./lane.ts";
 
 /** What is under way over all lanes, and the one place where the publisher waits for it. */
 export interface Load {
-  add(parcel: Parcel): void;
-  settle(parcels: readonly Parcel[]): void;
+  add(record: Outgoing): void;
+  settle(outgoing: readonly Outgoing[]): void;
   /** Ends every wait with this error. */
   fail(error: unknown): void;
   posts(): number;
@@ -24,13 +24,13 @@ export function trackLoad(bytesMax: number): Load {
     signal.throwIfAborted();
   };
   return {
-    add(parcel) {
-      bytes += parcel.bytes;
+    add(record) {
+      bytes += record.bytes;
       posts += 1;
     },
-    settle(parcels) {
-      for (const parcel of parcels) bytes -= parcel.bytes;
-      posts -= parcels.length;
+    settle(outgoing) {
+      for (const record of outgoing) bytes -= record.bytes;
+      posts -= outgoing.length;
       wake?.();
     },
     fail(error) {

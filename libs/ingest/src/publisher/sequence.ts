@@ -1,9 +1,25 @@
 /**
- * Header of every record that ingest writes: `stream/item.index/partitions/mark/before`. The
- * records of one partition are appended in order, so the last one tells which posts of the
- * stream the partition has (docs/adr/0030-a-replay-is-known-by-its-content.md).
+ * Header of every record that ingest writes: `spool-<id>/<ordinal>`. The records of one partition are
+ * appended in order, so the last one of a spool tells which of its records the partition has.
+ *
+ * Before there was a spool it said `stream/item.index/partitions/mark/before`, which is now the
+ * header of records that come from a file or the generator: an ingest whose spool is new finds in the
+ * topic how far it was read (docs/adr/0030-a-replay-is-known-by-its-content.md).
  */
 export const sequenceHeader = "hybridge-seq";
+export const originHeader = "hybridge-origin";
+
+export function formatOrdinal(spoolId: string, ordinal: number): string {
+  return `spool-${spoolId}/${ordinal}`;
+}
+
+/** The ordinal in a header, if it is one of this spool. */
+export function parseOrdinal(text: string, spoolId: string): number | undefined {
+  const prefix = `spool-${spoolId}/`;
+  if (!text.startsWith(prefix)) return undefined;
+  const ordinal = Number(text.slice(prefix.length));
+  return Number.isSafeInteger(ordinal) ? ordinal : undefined;
+}
 
 /** A place in a stream: an item, and which of the things that this item says. */
 export interface Place {
@@ -17,35 +33,27 @@ export interface Sequence extends Place {
   readonly partitions: number;
   /** CRC-32 of all items of the stream up to and with this one; undefined in old headers. */
   readonly mark: number | undefined;
-  /**
-   * Names everything that the topic had when the stream began: its whole log is that and this
-   * stream. UNKNOWN where it had something else as well.
-   */
-  readonly before: string;
 }
-
-export const UNKNOWN = "*";
 
 export function formatSequence(sequence: Sequence & { readonly mark: number }): string {
-  const { stream, item, index, partitions, mark, before } = sequence;
-  return `${stream}/${item}.${index}/${partitions}/${mark.toString(16)}/${before}`;
+  const { stream, item, index, partitions, mark } = sequence;
+  return `${stream}/${item}.${index}/${partitions}/${mark.toString(16)}/*`;
 }
 
-const PATTERN = /^([^/]+)\/(\d{1,16})\.(\d{1,9})\/(\d{1,9})\/([0-9a-f]{1,8})\/([0-9a-f]{12}|\*)$/;
+const PATTERN = /^([^/]+)\/(\d{1,16})\.(\d{1,9})\/(\d{1,9})\/([0-9a-f]{1,8})\/(?:[0-9a-f]{12}|\*)$/;
 /** `stream/item/partitions`, as it was written before streams were known by their content. */
 const OLD_PATTERN = /^([^/]+)\/(\d{1,16})\/(\d{1,9})$/;
 
 export function parseSequence(text: string): Sequence | undefined {
   const match = PATTERN.exec(text);
   if (match) {
-    const [, stream = "", item, index, partitions, mark = "", before = UNKNOWN] = match;
+    const [, stream = "", item, index, partitions, mark = ""] = match;
     return checked({
       stream,
       item: Number(item),
       index: Number(index),
       partitions: Number(partitions),
       mark: Number.parseInt(mark, 16),
-      before,
     });
   }
   const old = OLD_PATTERN.exec(text);
@@ -57,7 +65,6 @@ export function parseSequence(text: string): Sequence | undefined {
     index: 0,
     partitions: Number(partitions),
     mark: undefined,
-    before: UNKNOWN,
   });
 }
 

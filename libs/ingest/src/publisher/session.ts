@@ -7,12 +7,14 @@ import type {
   OpenReader,
 } from "@hybridge/kafka";
 import type { DeadLetters } from "../dead-letters.ts";
-import { otherStreamsFound, partitionsDiffer, readingAll, resumed } from "../events.ts";
-import type { Parcel } from "./lane.ts";
-import { openPublisher, type Publisher, type PublisherOptions } from "./publisher.ts";
-import { viewLog, type ResumePoint } from "./resume.ts";
-import type { PostSource } from "../source.ts";
+import { partitionsDiffer } from "../events.ts";
+import type { Spool } from "../spool/spool.ts";
 import type { StatusBoard } from "../status.ts";
+import type { Outgoing } from "./lane.ts";
+import { openPublisher, type Publisher, type PublisherOptions } from "./publisher.ts";
+import type { Ranges, TopicReading } from "./read-headers.ts";
+import { parseSequence } from "./sequence.ts";
+import { findSettled, type Settled } from "./settled.ts";
 
 /** What of libs/kafka a session uses. */
 export interface KafkaPort {
@@ -35,12 +37,15 @@ export interface SessionOptions {
   readonly kafka: KafkaPort;
   readonly cluster: ClusterOptions;
   readonly topic: string;
+  /** Of a topic that is missing and made. */
   readonly partitions: number;
   readonly compression: NonNullable<FencedWriterOptions["compression"]>;
-  readonly source: PostSource;
+  readonly spool: Spool;
   readonly deadLetters: DeadLetters;
   readonly status: StatusBoard;
   readonly emit: Emit;
+  /** Told what of the topic is final once its fence stands: feeds may want to look there. */
+  readonly onTopic: (reading: TopicReading, ranges: Ranges) => void;
   readonly publishing: Pick<
     PublisherOptions,
     "lingerMs" | "batchBytesMax" | "bytesMax" | "startTrace"
@@ -48,35 +53,41 @@ export interface SessionOptions {
 }
 
 /**
- * Takes the topic over, finds out which posts of the source it has, and appends the others in their
- * order until the source ends. Whatever goes wrong, the next session goes on exactly: the log is
- * the only record of what was done.
+ * Takes the topic over, finds out which records of the spool it has, and appends the others in their
+ * order, as they come, until the spool is finished. Whatever goes wrong, the next session goes on
+ * exactly: what the topic has is read from the topic.
  *
- * 1. The fence: from here on no earlier owner can append, so what is read next is final.
- * 2. The end of each partition tells which posts it has (resume.ts).
- * 3. Those it lacks are appended in order, by one writer that repeats an append with the same
+ * 1. The fence: from here on no earlier owner of the spool can append, so what is read next is final.
+ * 2. What was acknowledged is written down now and then; behind that the partitions tell (settled.ts).
+ * 3. Those that they lack are appended in order, by one writer that repeats an append with the same
  *    sequence number until the broker has answered it.
  */
 export async function runSession(options: SessionOptions, signal: AbortSignal): Promise<void> {
-  const { source, status } = options;
+  const { spool, status, topic } = options;
   const ended = new AbortController();
   const own = AbortSignal.any([signal, ended.signal]);
   try {
     const taken = await takeOver(options, own);
-    const { resume, partitions } = taken;
+    const { settled, ranges } = taken;
     await using writer = taken.writer;
-    tellTakeOver(options, taken);
+    tellTakeOver(options, ranges.size);
+    options.onTopic({ ...readingOf(options, signal) }, ranges);
     using publisher = openPublisher({
       ...options.publishing,
-      source,
+      spoolId: spool.id,
+      topic,
+      settled,
       writer,
-      partitions,
+      partitions: ranges.size,
       onAcknowledged: (count) => status.addAcknowledged(count),
-      onRefused: (parcel, error) => putAside(options, parcel, error, own),
+      onRefused: (outgoing, error) => putAside(options, outgoing, error, own),
     });
-    status.beginSession(() => publisher.inFlight());
+    status.beginSession({
+      inFlight: () => publisher.inFlight(),
+      settled: () => publisher.acknowledged().ordinal,
+    });
     status.become("RUNNING");
-    await publishAll(options, publisher, resume, own);
+    await publishAll(options, publisher, settled.ordinal, own);
   } finally {
     ended.abort(new DOMException("the session ended", "AbortError"));
   }
@@ -84,15 +95,17 @@ export async function runSession(options: SessionOptions, signal: AbortSignal): 
 
 interface TakeOver {
   readonly writer: FencedWriter;
-  readonly resume: ResumePoint;
-  /** Of the topic, when it was taken over. */
-  readonly partitions: number;
+  readonly settled: Settled;
+  readonly ranges: Ranges;
+}
+
+function readingOf({ kafka, cluster, topic }: SessionOptions, signal: AbortSignal): TopicReading {
+  return { openReader: kafka.openReader, cluster, topic, signal };
 }
 
 /** The fence, and what the log tells once it stands. */
 async function takeOver(options: SessionOptions, signal: AbortSignal): Promise<TakeOver> {
-  const { kafka, cluster, topic, source } = options;
-  const { openReader } = kafka;
+  const { kafka, cluster, topic, spool } = options;
   using wait = watchWait(options);
   wait.begin(`make sure that ${topic} is there`);
   await kafka.createTopicIfMissing(cluster, { topic, partitions: options.partitions }, signal);
@@ -102,10 +115,11 @@ async function takeOver(options: SessionOptions, signal: AbortSignal): Promise<T
   const writer = opened.use(
     await kafka.openFencedWriter({
       cluster,
-      transactionalId: `hybridge-ingest-${topic}`,
+      transactionalId: `hybridge-ingest-${topic}-${spool.id}`,
       topic,
       partitions: [...starts.keys()],
       compression: options.compression,
+      isShared: true,
       signal,
     }),
   );
@@ -116,30 +130,50 @@ async function takeOver(options: SessionOptions, signal: AbortSignal): Promise<T
       return [partition, { start: starts.get(partition)?.start ?? 0n, end }] as const;
     }),
   );
-  const onReadAll = () => options.emit(readingAll(topic));
-  const log = viewLog({ openReader, cluster, topic, ranges, onReadAll, signal });
-  const resume = await source.findProgress(log, signal);
+  const acknowledged = spool.acknowledged();
+  const settled = await findSettled({
+    reading: readingOf(options, signal),
+    ranges,
+    spoolId: spool.id,
+    acknowledged,
+    nextOrdinal: spool.status().nextOrdinal,
+    isNew: acknowledged === undefined && spool.isNew,
+  });
+  // Before the first record is appended: from here on the partitions are read from these places.
+  const { ordinal, partitions, places } = settled;
+  await spool.acknowledge({ topic, ordinal, partitions, places });
   opened.move();
-  return { writer, resume, partitions: ranges.size };
+  return { writer, settled, ranges };
 }
 
+/** How often what is acknowledged is written down. */
+const ACKNOWLEDGE_MS = 500;
+
 async function publishAll(
-  options: SessionOptions,
+  { spool, status }: SessionOptions,
   publisher: Publisher,
-  resume: ResumePoint,
+  from: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const { source, status } = options;
+  let written = from;
+  const acknowledge = async () => {
+    const now = publisher.acknowledged();
+    if (now.ordinal === written) return;
+    written = now.ordinal;
+    await spool.acknowledge(now);
+  };
   const watch = setInterval(watchStall(publisher, status), 1_000);
+  const write = setInterval(() => {
+    acknowledge().catch((error: unknown) => publisher.fail(error));
+  }, ACKNOWLEDGE_MS);
   try {
-    for await (const { posts, passedOver } of source.posts(resume, signal)) {
-      status.addPresent(passedOver);
-      status.addPresent(await publisher.accept(posts, signal));
-    }
+    for await (const batch of spool.read(from, signal)) await publisher.accept(batch, signal);
     await publisher.settle(signal);
   } finally {
     clearInterval(watch);
+    clearInterval(write);
   }
+  await acknowledge();
 }
 
 /** Longer than a healthy cluster takes for anything that is waited for here. */
@@ -186,33 +220,30 @@ function watchStall(publisher: Publisher, status: StatusBoard): () => void {
   };
 }
 
-function tellTakeOver(options: SessionOptions, { resume, partitions }: TakeOver): void {
-  const { emit, topic, source, status } = options;
-  if (partitions !== options.partitions && status.tellOnce(`partitions ${partitions}`)) {
-    emit(partitionsDiffer(topic, partitions, options.partitions));
-  }
-  emit(resumed(topic, source.name, resume));
-  if (resume.otherStreams.length > 0) {
-    emit(otherStreamsFound(topic, source.name, resume.otherStreams));
+function tellTakeOver({ emit, topic, status, partitions }: SessionOptions, has: number): void {
+  if (has !== partitions && status.tellOnce(`partitions ${has}`)) {
+    emit(partitionsDiffer(topic, has, partitions));
   }
 }
 
-/** A post that the broker refuses for its size: the topic's limit is below ours. */
+/** A record that the broker refuses for its size: the topic's limit is below ours. */
 async function putAside(
-  { deadLetters, topic }: SessionOptions,
-  { post }: Parcel,
+  { deadLetters, topic, spool }: SessionOptions,
+  { spooled, feed }: Outgoing,
   error: Error,
   signal: AbortSignal,
 ): Promise<void> {
-  const { stream, place, mark, origin, value } = post;
+  const { ordinal, value, origin } = spooled;
+  const place = origin === "" ? undefined : parseSequence(origin);
   await deadLetters.add(
     {
-      sequence: `${stream.name} refused`,
-      ...place,
-      mark,
-      file: origin.file,
-      line: origin.item,
-      byteOffset: origin.byteOffset,
+      sequence: `spool-${spool.id} refused`,
+      item: ordinal,
+      index: 0,
+      mark: ordinal % 2 ** 32,
+      file: place?.stream ?? feed,
+      line: place?.item ?? ordinal,
+      byteOffset: 0,
       code: "REFUSED",
       reason: `${describeError(error)}; check max.message.bytes of ${topic} and HYBRIDGE_POST_BYTES_MAX`,
       bytes: value,

@@ -70,7 +70,7 @@ const works: Readonly<Record<Exclude<KafkaService, "mirror">, Work>> = {
   ingest: async (cluster, topic, signal) => {
     await createTopicIfMissing(cluster, { topic, partitions: 1 }, signal);
     await readOffsets(cluster, topic, signal);
-    const transactionalId = `hybridge-ingest-${topic}`;
+    const transactionalId = `hybridge-ingest-${topic}-spool`;
     const at = { cluster, topic, transactionalId, partitions: [0], signal };
     await using writer = await openFencedWriter(at);
     await writer.append(0, [record]);

@@ -1,11 +1,10 @@
-import { readPosts, type Reading, type UnreadableCode } from "@hybridge/tweet";
-import type { Item } from "./items.ts";
+import { readPosts, type Reading } from "@hybridge/tweet";
 import type { Piece } from "./piece.ts";
 
 /** What cannot be a record, with its bytes. */
-interface Unreadable {
+export interface Unreadable {
   readonly kind: "unreadable";
-  readonly code: UnreadableCode | "TOO_LARGE";
+  readonly code: string;
   readonly reason: string;
   readonly piece: Piece;
 }
@@ -13,7 +12,7 @@ interface Unreadable {
 export type ItemReading = Exclude<Reading, { readonly kind: "unreadable" }> | Unreadable;
 
 /** What an item says, at least one thing. Never throws, whatever the bytes are. */
-export function readItem(item: Item, postBytesMax: number): readonly ItemReading[] {
+export function readItem(item: Piece, postBytesMax: number): readonly ItemReading[] {
   if (item.sha256 !== undefined) return [tooLarge(item, item.length, "can be held")];
   const readings = readPosts(item.bytes);
   return readings.map((reading): ItemReading => {

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { itemsOf, type Item } from "./items.ts";
 import type { ReplayFile } from "./replay-file.ts";
@@ -33,17 +32,6 @@ export interface SegmentFacts {
 /** The checksum of a stream goes on with each item. */
 export function markAfter(mark: number, item: Pick<Item, "bytes">): number {
   return crc32(item.bytes, mark);
-}
-
-/** Names the segments that stand before one: what they are, how long, and what is in them. */
-export function nextBefore(before: string, segment: Segment, count: number, mark: number): string {
-  return digest(`${before}/${segment.stream}/${count}/${mark}`);
-}
-
-export const NOTHING_BEFORE = digest("");
-
-function digest(text: string): string {
-  return createHash("sha256").update(text).digest("hex").slice(0, 12);
 }
 
 export function fileSegment(file: ReplayFile, stream: string): Segment {
