@@ -1,5 +1,6 @@
 import { exitCode, runProgram } from "@hybridge/core";
 import { Command, CommanderError } from "commander";
+import { ingestCommand } from "./ingest/command.ts";
 import { localCommand } from "./local.ts";
 import { landingCommand } from "./landing/command.ts";
 import { redshiftCommand } from "./redshift.ts";
@@ -27,6 +28,11 @@ await runProgram("hybridge", async (signal) => {
   );
   program.addCommand(
     landingCommand(signal, (exit) => {
+      code = exit;
+    }),
+  );
+  program.addCommand(
+    ingestCommand(signal, (exit) => {
       code = exit;
     }),
   );

@@ -5,6 +5,10 @@ import { tracingSettings } from "@hybridge/tracing";
 import { seedMax } from "@hybridge/tweet";
 import { z } from "zod";
 
+/** The feeds that can be chosen. */
+const feedNames = ["replay", "push"] as const;
+export type FeedName = (typeof feedNames)[number];
+
 /** The settings of ingest; docs/settings.md derives from them. */
 export const settings = {
   ...clusterSettings("HYBRIDGE_SOURCE", "the source cluster"),
@@ -51,6 +55,31 @@ export const settings = {
   HYBRIDGE_DEAD_LETTER_DIR: {
     schema: setting.text(".hybridge/dead-letters"),
     doc: "folder of ingest.ndjson, where everything goes that cannot be a record",
+  },
+  HYBRIDGE_FEEDS: {
+    schema: z
+      .string()
+      .prefault("replay")
+      .transform((text) => [...new Set(text.split(",").map((part) => part.trim()))])
+      .pipe(z.array(z.enum(feedNames, { error: `must be some of ${feedNames.join(", ")}` }))),
+    doc: `where posts come from, with commas: ${feedNames.join(", ")}; several run at once`,
+  },
+  HYBRIDGE_PUSH_HOST: {
+    schema: setting.text("127.0.0.1"),
+    doc: "address that the feed push listens on; it speaks plain HTTP, so another one belongs behind a proxy with TLS",
+  },
+  HYBRIDGE_PUSH_PORT: {
+    schema: setting.port(7180),
+    doc: "port of the feed push: POST /posts, a post a line; 0 lets the system choose",
+  },
+  HYBRIDGE_PUSH_TOKEN: {
+    schema: setting.optional(),
+    doc: "what the feed push wants in the header authorization, behind Bearer",
+    secret: true,
+  },
+  HYBRIDGE_PUSH_BYTES_MAX: {
+    schema: setting.integer(1_024, 1_073_741_824, 67_108_864),
+    doc: "bytes of a request of the feed push at most",
   },
   HYBRIDGE_REPLAY_FILES: {
     schema: z

@@ -1,14 +1,16 @@
 import { join } from "node:path";
-import { systemClock, type Emit } from "@hybridge/core";
+import { ConfigError, systemClock, type Emit } from "@hybridge/core";
 import {
   deadLettersWritten,
   openDeadLetters,
   openIngest,
+  openPush,
   openReplay,
   openSpool,
   openStatusBoard,
   spoolTailCut,
   waitForTopic,
+  type Feed,
   type Ingest,
   type Spool,
   type StatusBoard,
@@ -23,7 +25,8 @@ import {
 } from "@hybridge/kafka";
 import { startRpcServer } from "@hybridge/rpc";
 import { startRecordTrace } from "@hybridge/tracing";
-import type { IngestConfig } from "./config.ts";
+import type { FeedName, IngestConfig } from "./config.ts";
+import { controlService } from "./rpc/control-service.ts";
 import { ingestService } from "./rpc/ingest-service.ts";
 
 /** A wired ingest: it serves from the start and works while `run` runs. */
@@ -59,7 +62,7 @@ export async function wireIngest(config: IngestConfig, emit: Emit): Promise<Wire
   const topicSeen = waitForTopic();
   const ingest = openIngest({
     ...publishing(config, emit),
-    feeds: [await replayFeed(config, spool, topicSeen, emit)],
+    feeds: await openFeeds(config, spool, topicSeen, emit),
     postBytesMax: config.HYBRIDGE_POST_BYTES_MAX,
     topicSeen,
     spool,
@@ -67,7 +70,7 @@ export async function wireIngest(config: IngestConfig, emit: Emit): Promise<Wire
     status,
     emit,
   });
-  await serve(config, opened, ingest, status, emit);
+  await serve(config, opened, ingest, { status, spool, emit });
   const owned = opened.move();
   return {
     async run(signal) {
@@ -90,10 +93,12 @@ async function serve(
   config: IngestConfig,
   opened: AsyncDisposableStack,
   ingest: Ingest,
-  status: StatusBoard,
-  emit: Emit,
+  { status, spool, emit }: { status: StatusBoard; spool: Spool; emit: Emit },
 ): Promise<void> {
-  const services = [ingestService(status, ingest.feeds, config.HYBRIDGE_TOPIC)];
+  const services = [
+    ingestService(status, ingest.feeds, config.HYBRIDGE_TOPIC),
+    controlService(status, ingest.feeds, spool.id),
+  ];
   const server = opened.use(await startRpcServer({ config, services, emit }));
   server.setServing(true);
   emit({
@@ -123,6 +128,36 @@ function publishing(config: IngestConfig, emit: Emit) {
         }),
     },
   };
+}
+
+async function openFeeds(
+  config: IngestConfig,
+  spool: Spool,
+  topicSeen: TopicSeen,
+  emit: Emit,
+): Promise<Feed[]> {
+  const open: Readonly<Record<FeedName, () => Feed | Promise<Feed>>> = {
+    replay: () => replayFeed(config, spool, topicSeen, emit),
+    push: () => pushFeed(config, emit),
+  };
+  return await Promise.all(config.HYBRIDGE_FEEDS.map(async (name) => open[name]()));
+}
+
+function pushFeed(config: IngestConfig, emit: Emit): Feed {
+  const token = config.HYBRIDGE_PUSH_TOKEN;
+  if (token === undefined) {
+    throw new ConfigError(
+      "the feed push takes posts from whoever has a token: set HYBRIDGE_PUSH_TOKEN",
+    );
+  }
+  return openPush({
+    host: config.HYBRIDGE_PUSH_HOST,
+    port: config.HYBRIDGE_PUSH_PORT,
+    token: () => token.value(),
+    bodyBytesMax: config.HYBRIDGE_PUSH_BYTES_MAX,
+    postBytesMax: config.HYBRIDGE_POST_BYTES_MAX,
+    emit,
+  });
 }
 
 function replayFeed(config: IngestConfig, spool: Spool, topicSeen: TopicSeen, emit: Emit) {

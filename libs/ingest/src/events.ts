@@ -173,3 +173,12 @@ export function sessionFailed(reason: string, error: unknown, waitMs: number): H
     error,
   };
 }
+
+export function pushListening(address: string): HybridgeEvent {
+  return {
+    name: "push.listening",
+    level: "info",
+    message: `posts are taken at ${address}`,
+    fields: { address },
+  };
+}

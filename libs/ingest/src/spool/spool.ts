@@ -63,6 +63,7 @@ export interface SpoolStatus {
 export interface Spool extends AsyncDisposable {
   /** Names the spool in the topic; never that of another. */
   readonly id: string;
+  readonly dir: string;
   /** Nothing was in it when it was opened. */
   readonly isNew: boolean;
   partsOf(feed: string): ReadonlyMap<string, PartState>;
@@ -150,6 +151,7 @@ interface Waiting {
 
 class DiskSpool implements Spool {
   readonly id: string;
+  readonly dir: string;
   readonly isNew: boolean;
   readonly #options: SpoolOptions;
   readonly #log: SegmentLog;
@@ -172,6 +174,7 @@ class DiskSpool implements Spool {
 
   constructor(options: SpoolOptions, opened: Opened) {
     this.id = opened.id;
+    this.dir = options.dir;
     this.isNew = opened.recovered.end.frame === 0 && opened.acknowledged === undefined;
     this.#options = options;
     this.#log = opened.log;
