@@ -69,7 +69,7 @@ export async function ingest(
     ...replay,
   });
   const stop = new AbortController();
-  const { run } = openIngest({
+  const wired = openIngest({
     feeds: [feed],
     topicSeen,
     postBytesMax,
@@ -96,7 +96,7 @@ export async function ingest(
     events.events.flatMap(({ name, fields }) =>
       name === "replay.file_broken" ? [String(fields?.["file"])] : [],
     );
-  return await run(stop.signal).then(
+  return await wired.run(stop.signal).then(
     () => ({ status: status.read(), events, broken: broken(), error: undefined }),
     (error: unknown) => ({ status: status.read(), events, broken: broken(), error }),
   );

@@ -40,9 +40,9 @@ export function openPush(options: PushOptions): Feed {
     status: () => status,
     async run(sink, signal) {
       const server = createServer((request, response) => {
-        answer(options, sink as Sink, request, response, signal).catch((error: unknown) => {
-          reply(response, 503, { error: describeError(error) });
-        });
+        answer(options, sink as Sink, request, signal)
+          .catch((error: unknown): Answer => ({ code: 503, body: { error: describeError(error) } }))
+          .then((answered) => reply(response, answered));
       });
       const address = await listen(server, options);
       options.emit(pushListening(address));
@@ -73,22 +73,20 @@ async function listen(server: Server, { host, port }: PushOptions): Promise<stri
   return `http://${host.includes(":") ? `[${host}]` : host}:${at.port}/posts`;
 }
 
+interface Answer {
+  readonly code: number;
+  readonly body: object;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 async function answer(
   options: PushOptions,
   sink: Sink,
   request: IncomingMessage,
-  response: ServerResponse,
   signal: AbortSignal,
-): Promise<void> {
-  if (request.url !== "/posts") return reply(response, 404, { error: "post to /posts" });
-  if (request.method !== "POST") {
-    response.setHeader("allow", "POST");
-    return reply(response, 405, { error: "only POST is understood" });
-  }
-  if (!isAllowed(request.headers.authorization, options.token())) {
-    response.setHeader("www-authenticate", "Bearer");
-    return reply(response, 401, { error: "the token is missing or wrong" });
-  }
+): Promise<Answer> {
+  const refusal = refusalOf(request, options.token());
+  if (refusal) return refusal;
   let lines = 0;
   let records = 0;
   try {
@@ -96,16 +94,26 @@ async function answer(
       lines += items.length;
       const kept = await sink.append({ items, cursor: NO_CURSOR, sync: true }, signal);
       if (!kept.kept) {
-        response.setHeader("retry-after", String(RETRY_AFTER_S));
-        return reply(response, 503, { error: "the spool is full; send all of it again later" });
+        const error = "the spool is full; send all of it again later";
+        return { code: 503, body: { error }, headers: { "retry-after": String(RETRY_AFTER_S) } };
       }
       records += kept.records;
     }
   } catch (error) {
     if (!(error instanceof BodyTooLargeError)) throw error;
-    return reply(response, 413, { error: `a body has ${options.bodyBytesMax} bytes at most` });
+    return { code: 413, body: { error: `a body has ${options.bodyBytesMax} bytes at most` } };
   }
-  reply(response, 200, { lines, records });
+  return { code: 200, body: { lines, records } };
+}
+
+function refusalOf({ url, method, headers }: IncomingMessage, token: string): Answer | undefined {
+  if (url !== "/posts") return { code: 404, body: { error: "post to /posts" } };
+  if (method !== "POST") {
+    return { code: 405, body: { error: "only POST is understood" }, headers: { allow: "POST" } };
+  }
+  if (isAllowed(headers.authorization, token)) return undefined;
+  const error = "the token is missing or wrong";
+  return { code: 401, body: { error }, headers: { "www-authenticate": "Bearer" } };
 }
 
 class BodyTooLargeError extends Error {}
@@ -138,8 +146,7 @@ function isAllowed(header: string | undefined, token: string): boolean {
   return timingSafeEqual(hash("sha256", given, "buffer"), hash("sha256", token, "buffer"));
 }
 
-function reply(response: ServerResponse, code: number, body: object): void {
-  if (response.headersSent) return void response.destroy();
-  response.writeHead(code, { "content-type": "application/json" });
+function reply(response: ServerResponse, { code, body, headers }: Answer): void {
+  response.writeHead(code, { "content-type": "application/json", ...headers });
   response.end(`${JSON.stringify(body)}\n`);
 }
