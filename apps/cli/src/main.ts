@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { ingestCommand } from "./ingest/command.ts";
 import { localCommand } from "./local.ts";
 import { landingCommand } from "./landing/command.ts";
+import { migrateCommand } from "./migrate/command.ts";
 import { redshiftCommand } from "./redshift.ts";
 import { run } from "./run/run.ts";
 import { runCommand } from "./run/command.ts";
@@ -33,6 +34,11 @@ await runProgram("hybridge", async (signal) => {
   );
   program.addCommand(
     ingestCommand(signal, (exit) => {
+      code = exit;
+    }),
+  );
+  program.addCommand(
+    migrateCommand((exit) => {
       code = exit;
     }),
   );

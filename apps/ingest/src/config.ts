@@ -4,9 +4,10 @@ import { rpcSettings } from "@hybridge/rpc";
 import { tracingSettings } from "@hybridge/tracing";
 import { seedMax } from "@hybridge/tweet";
 import { z } from "zod";
+import { liveSettings } from "./live-settings.ts";
 
 /** The feeds that can be chosen. */
-const feedNames = ["replay", "push"] as const;
+const feedNames = ["replay", "bluesky", "x", "push"] as const;
 export type FeedName = (typeof feedNames)[number];
 
 /** The settings of ingest; docs/settings.md derives from them. */
@@ -64,6 +65,7 @@ export const settings = {
       .pipe(z.array(z.enum(feedNames, { error: `must be some of ${feedNames.join(", ")}` }))),
     doc: `where posts come from, with commas: ${feedNames.join(", ")}; several run at once`,
   },
+  ...liveSettings,
   HYBRIDGE_PUSH_HOST: {
     schema: setting.text("127.0.0.1"),
     doc: "address that the feed push listens on; it speaks plain HTTP, so another one belongs behind a proxy with TLS",
@@ -87,7 +89,11 @@ export const settings = {
       .prefault("")
       .transform((text) => text.split(",").map((part) => part.trim()))
       .transform((parts) => parts.filter((part) => part !== "")),
-    doc: "files to replay first, with commas: a post a line, lists, pages of the API of X, parts of a personal archive; as they are or packed by gzip or zstd (their content decides, not their names)",
+    doc: "files to replay, with commas, folders (all files in them) and - for the standard input: a post a line, lists, pages of the API of X, parts of a personal archive; as they are or packed by gzip or zstd (their content decides, not their names)",
+  },
+  HYBRIDGE_REPLAY_NEXT: {
+    schema: setting.oneOf(["generate", "end", "loop", "follow"], "generate"),
+    doc: "when the files are read: generated posts, the end, the files again (each post as another version), or what is added to files and folders, as tail -F",
   },
   HYBRIDGE_REPLAY_POSTS: {
     schema: setting.integer(0, 1_000_000_000_000, 0),

@@ -1,20 +1,16 @@
 import { join } from "node:path";
-import { ConfigError, systemClock, type Emit } from "@hybridge/core";
+import type { Emit } from "@hybridge/core";
 import {
   deadLettersWritten,
   openDeadLetters,
   openIngest,
-  openPush,
-  openReplay,
   openSpool,
   openStatusBoard,
   spoolTailCut,
   waitForTopic,
-  type Feed,
   type Ingest,
   type Spool,
   type StatusBoard,
-  type TopicSeen,
 } from "@hybridge/ingest";
 import {
   clusterOptions,
@@ -25,7 +21,8 @@ import {
 } from "@hybridge/kafka";
 import { startRpcServer } from "@hybridge/rpc";
 import { startRecordTrace } from "@hybridge/tracing";
-import type { FeedName, IngestConfig } from "./config.ts";
+import type { IngestConfig } from "./config.ts";
+import { openFeeds } from "./feeds.ts";
 import { controlService } from "./rpc/control-service.ts";
 import { ingestService } from "./rpc/ingest-service.ts";
 
@@ -62,7 +59,7 @@ export async function wireIngest(config: IngestConfig, emit: Emit): Promise<Wire
   const topicSeen = waitForTopic();
   const ingest = openIngest({
     ...publishing(config, emit),
-    feeds: await openFeeds(config, spool, topicSeen, emit),
+    feeds: await openFeeds({ config, spool, topicSeen, emit }),
     postBytesMax: config.HYBRIDGE_POST_BYTES_MAX,
     topicSeen,
     spool,
@@ -128,49 +125,4 @@ function publishing(config: IngestConfig, emit: Emit) {
         }),
     },
   };
-}
-
-async function openFeeds(
-  config: IngestConfig,
-  spool: Spool,
-  topicSeen: TopicSeen,
-  emit: Emit,
-): Promise<Feed[]> {
-  const open: Readonly<Record<FeedName, () => Feed | Promise<Feed>>> = {
-    replay: () => replayFeed(config, spool, topicSeen, emit),
-    push: () => pushFeed(config, emit),
-  };
-  return await Promise.all(config.HYBRIDGE_FEEDS.map(async (name) => open[name]()));
-}
-
-function pushFeed(config: IngestConfig, emit: Emit): Feed {
-  const token = config.HYBRIDGE_PUSH_TOKEN;
-  if (token === undefined) {
-    throw new ConfigError(
-      "the feed push takes posts from whoever has a token: set HYBRIDGE_PUSH_TOKEN",
-    );
-  }
-  return openPush({
-    host: config.HYBRIDGE_PUSH_HOST,
-    port: config.HYBRIDGE_PUSH_PORT,
-    token: () => token.value(),
-    bodyBytesMax: config.HYBRIDGE_PUSH_BYTES_MAX,
-    postBytesMax: config.HYBRIDGE_POST_BYTES_MAX,
-    emit,
-  });
-}
-
-function replayFeed(config: IngestConfig, spool: Spool, topicSeen: TopicSeen, emit: Emit) {
-  return openReplay({
-    files: config.HYBRIDGE_REPLAY_FILES,
-    posts: config.HYBRIDGE_REPLAY_POSTS,
-    rate: config.HYBRIDGE_REPLAY_RATE,
-    seed: config.HYBRIDGE_REPLAY_SEED,
-    epochMs: Date.parse(config.HYBRIDGE_REPLAY_EPOCH),
-    postBytesMax: config.HYBRIDGE_POST_BYTES_MAX,
-    lastsInTopic: (signal) => topicSeen.lasts(signal),
-    partitions: () => spool.acknowledged()?.partitions ?? 0,
-    emit,
-    clock: systemClock,
-  });
 }

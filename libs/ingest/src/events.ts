@@ -182,3 +182,13 @@ export function pushListening(address: string): HybridgeEvent {
     fields: { address },
   };
 }
+
+/** A file of a folder that is followed holds nothing that posts could be read from. */
+export function fileSkipped(path: string, error: unknown): HybridgeEvent {
+  return {
+    name: "replay.file_skipped",
+    level: "warn",
+    message: `${path} is left alone until it changes: ${describeError(error)}`,
+    fields: { file: path },
+  };
+}

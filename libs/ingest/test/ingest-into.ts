@@ -58,6 +58,7 @@ export async function ingest(
   const postBytesMax = replay.postBytesMax ?? 1_000_000;
   const feed = await openReplay({
     files: [],
+    next: "generate",
     rate: 0,
     seed: 5,
     epochMs,

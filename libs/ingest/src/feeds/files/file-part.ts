@@ -6,25 +6,31 @@ import { readItem, type ItemReading } from "./read-item.ts";
 import type { ReplayFile } from "./replay-file.ts";
 import { markAfter } from "./segment.ts";
 
-/** Sends what a file holds behind the place that was read last. */
+/**
+ * Sends what a file holds behind the place that was read last.
+ *
+ * @param items all items of the file; default: as it is now, to its end
+ */
 export async function replayFile(
   pass: Pass,
   file: ReplayFile,
   stream: StreamProgress,
   onBroken: (file: string, item: number, reason: string) => void,
+  items?: AsyncIterable<readonly Item[]>,
 ): Promise<void> {
   pass.left -= recordsOf(pass.sink, stream);
   let broken: string | undefined;
   let mark = 0;
   let index = -1;
   let last: Item | undefined;
-  const all = itemsOf(file.layout, (reason) => {
-    broken = reason;
-  });
-  for await (const items of all) {
+  const whole = () =>
+    itemsOf(file.layout, (reason) => {
+      broken = reason;
+    });
+  for await (const some of items ?? whole()) {
     pass.signal.throwIfAborted();
     const entries: Entry[] = [];
-    for (const item of items) {
+    for (const item of some) {
       last = item;
       index += 1;
       mark = markAfter(mark, item);
@@ -57,12 +63,17 @@ function entriesOf(
     const place = { stream: stream.name, ...last, mark, origin: originOf(stream, last, mark) };
     const isPost = reading.kind !== "other" && reading.kind !== "unreadable";
     const isPresent = isPost && isSettled(stream, Buffer.from(reading.id), last);
-    const said = { ...knownOf(reading), origin, place, isPresent };
+    const said = { ...knownOf(reading, pass.round), origin, place, isPresent };
     return [{ item: said, last, mark, isPost }];
   });
 }
 
-function knownOf(reading: ItemReading) {
+/** In a further round of a loop a post is another version of itself: it comes again on purpose. */
+function versionOf(version: string | null, round: number): string | undefined {
+  return round === 1 ? (version ?? undefined) : `${version ?? ""} round ${round}`;
+}
+
+function knownOf(reading: ItemReading, round: number) {
   if (reading.kind === "other") return { bytes: Buffer.alloc(0), known: reading };
   if (reading.kind === "unreadable") {
     const { code, reason, piece } = reading;
@@ -71,7 +82,7 @@ function knownOf(reading: ItemReading) {
     return sha256 === undefined ? { bytes, known } : { bytes, known, whole: { length, sha256 } };
   }
   const { kind, id, schema, value, fields } = reading;
-  const version = fields.version ?? undefined;
+  const version = versionOf(fields.version, round);
   const known = { kind, id, schema, ...(version === undefined ? {} : { version }) };
   return { bytes: value, known };
 }

@@ -69,7 +69,11 @@ export async function* bytesOf(
   }
 }
 
-async function* filledLines(chunks: AsyncIterable<Buffer>, skip: number): AsyncGenerator<Item[]> {
+/** The lines of some bytes that are not blank; `skip` is the place of the first byte. */
+export async function* filledLines(
+  chunks: AsyncIterable<Buffer>,
+  skip: number,
+): AsyncGenerator<Item[]> {
   for await (const lines of splitLines(chunks, ITEM_BYTES_MAX, skip)) {
     yield lines.filter(({ bytes }) => !isBlank(bytes));
   }

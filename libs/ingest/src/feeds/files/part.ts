@@ -18,6 +18,8 @@ export interface Pass {
   readonly signal: AbortSignal;
   readonly pace: Pace;
   readonly postBytesMax: number;
+  /** Of a loop, from 1. */
+  readonly round: number;
   /** Records that are still wanted. */
   left: number;
 }

@@ -48,16 +48,17 @@ export async function progressInSpool(
   { segments }: Replay,
   sink: Sink,
   signal: AbortSignal,
+  inUse: ReadonlySet<string> = new Set(),
 ): Promise<Progress> {
   const known = new Map<string, StreamCursor>();
   for (const name of sink.parts()) {
     const cursor = sink.cursor(name);
-    if (cursor !== undefined) known.set(name, JSON.parse(cursor) as StreamCursor);
+    if (cursor?.startsWith("{") === true) known.set(name, JSON.parse(cursor) as StreamCursor);
   }
   const ends = [...known].map(([stream, { last, mark, partitions }]) => {
     return { stream, ...last, mark, partitions };
   });
-  const taken = new Set<string>();
+  const taken = new Set(inUse);
   const streams: StreamProgress[] = [];
   let newest: string | undefined;
   for (const segment of segments) {

@@ -6,14 +6,22 @@ import { startPace } from "../pace.ts";
 import type { Sink } from "../sink.ts";
 import { replayFile } from "./file-part.ts";
 import { generate } from "./generator-part.ts";
+import { followAll } from "./follow.ts";
+import { replayInput } from "./input-part.ts";
 import type { Part, Pass } from "./part.ts";
+import { filesIn } from "./paths.ts";
 import { progressInSpool, progressInTopic, type Lasts, type Progress } from "./progress.ts";
 import { openReplayFile, type ReplayFile } from "./replay-file.ts";
 import { fileSegment, generatorSegment } from "./segment.ts";
 
 /** What to replay, and how fast. */
 export interface ReplayOptions {
+  /** Files, folders (all files in them), and "-" for the standard input. */
   readonly files: readonly string[];
+  /** What comes next when the files are read. */
+  readonly next: "generate" | "end" | "loop" | "follow";
+  /** The standard input. */
+  readonly stdin?: AsyncIterable<Buffer>;
   /** Records in all, those of the files first; 0 for no end. */
   readonly posts: number;
   /** Records per second; 0 for as fast as it goes. */
@@ -38,37 +46,95 @@ export interface ReplayOptions {
  * @throws ConfigError when a file is not there or holds no posts
  */
 export async function openReplay(options: ReplayOptions): Promise<Feed> {
-  const files: ReplayFile[] = [];
-  for (const path of options.files) files.push(await openReplayFile(path));
+  const paths = options.files.filter((path) => path !== STANDARD_INPUT);
+  // Files that are followed may come later, and others may take their names.
+  const named = options.next === "follow" ? [] : await filesIn(paths);
+  const files = await Promise.all(named.map(openReplayFile));
   let status: FeedStatus = { state: "IDLE", detail: "" };
   return {
     name: "replay",
     source: "replay",
     whenFull: "wait",
     status: () => status,
-    async run(sink, signal) {
-      status = { state: "CONNECTING", detail: "finding out how far it was read" };
-      const parts = await openParts(options, files, sink as Sink, signal);
-      status = { state: "STREAMING", detail: "" };
-      await replayAll(options, parts, sink as Sink, signal);
-      status = { state: "ENDED", detail: "" };
+    async run(given, signal) {
+      const sink = given as Sink;
+      const pass = beginPass(options, sink, signal);
+      const tell = (state: FeedStatus["state"], detail = "") => (status = { state, detail });
+      tell("CONNECTING", "finding out how far it was read");
+      if (options.next === "follow") {
+        tell("STREAMING", `following ${paths.join(", ")}`);
+        await followAll(pass, { ...options, paths });
+      }
+      await replayRounds(options, files, pass, () => tell("STREAMING"));
+      tell("ENDED");
     },
   };
+}
+
+const STANDARD_INPUT = "-";
+
+function beginPass(options: ReplayOptions, sink: Sink, signal: AbortSignal): Pass {
+  return {
+    sink,
+    signal,
+    pace: startPace(options.rate, options.clock),
+    left: options.posts === 0 ? Infinity : options.posts,
+    postBytesMax: options.postBytesMax,
+    round: 1,
+  };
+}
+
+async function replayRounds(
+  options: ReplayOptions,
+  files: readonly ReplayFile[],
+  pass: Pass,
+  onBegin: () => void,
+): Promise<void> {
+  const isLoop = options.next === "loop" && files.length > 0;
+  for (let round = isLoop ? newestRound(pass.sink) : 1; ; round++) {
+    const parts = await openParts(options, files, pass.sink, round, pass.signal);
+    onBegin();
+    const own = { ...pass, round };
+    for (const { file, stream } of parts) {
+      if (own.left <= 0) return;
+      if (!file) continue;
+      await replayFile(own, file, stream, (...broken) => options.emit(fileBroken(...broken)));
+    }
+    pass.left = own.left;
+    if (isLoop) continue;
+    if (options.stdin && options.files.includes(STANDARD_INPUT)) {
+      await replayInput(pass, options.stdin);
+    }
+    const generated = parts.find(({ file }) => !file);
+    if (options.next === "generate" && generated && pass.left > 0) {
+      await generate(pass, generated.stream, options);
+    }
+    return;
+  }
+}
+
+/** Streams of the second round and later ones are named with it. */
+function newestRound(sink: Sink): number {
+  const rounds = sink.parts().map((name) => Number(/~(\d+)\.\d+$/.exec(name)?.[1] ?? "1"));
+  return Math.max(1, ...rounds);
 }
 
 async function openParts(
   options: ReplayOptions,
   files: readonly ReplayFile[],
   sink: Sink,
+  round: number,
   signal: AbortSignal,
 ): Promise<Part[]> {
   const named = files.flatMap((file) => {
-    return file.stream === undefined ? [] : [{ file, segment: fileSegment(file, file.stream) }];
+    if (file.stream === undefined) return [];
+    const stream = round === 1 ? file.stream : `${file.stream}~${round}`;
+    return [{ file, segment: fileSegment(file, stream) }];
   });
   const generator = generatorSegment(options.seed);
   const segments = [...named.map(({ segment }) => segment), generator];
   const replay = { segments, oldStream: oldStreamName(options.seed, files) };
-  const isKnown = sink.parts().length > 0;
+  const isKnown = sink.parts().some((part) => part !== "stdin");
   const progress = isKnown
     ? await progressInSpool(replay, sink, signal)
     : await progressInTopic(replay, await options.lastsInTopic(signal), signal);
@@ -90,26 +156,6 @@ function tell(emit: Emit, who: string, labels: readonly string[], progress: Prog
   const source = labels.join(", ");
   emit(resumed(who, source, progress.newest));
   if (progress.others.length > 0) emit(otherStreamsFound(who, source, progress.others));
-}
-
-async function replayAll(
-  options: ReplayOptions,
-  parts: readonly Part[],
-  sink: Sink,
-  signal: AbortSignal,
-): Promise<void> {
-  const pass: Pass = {
-    sink,
-    signal,
-    pace: startPace(options.rate, options.clock),
-    left: options.posts === 0 ? Infinity : options.posts,
-    postBytesMax: options.postBytesMax,
-  };
-  for (const { file, stream } of parts) {
-    if (pass.left <= 0) return;
-    if (!file) await generate(pass, stream, options);
-    else await replayFile(pass, file, stream, (...broken) => options.emit(fileBroken(...broken)));
-  }
 }
 
 /** Before streams were known by their content they were known by this. */

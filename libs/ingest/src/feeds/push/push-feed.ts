@@ -40,7 +40,7 @@ export function openPush(options: PushOptions): Feed {
     status: () => status,
     async run(sink, signal) {
       const server = createServer((request, response) => {
-        answer(options, sink as Sink, request, signal)
+        void answer(options, sink as Sink, request, signal)
           .catch((error: unknown): Answer => ({ code: 503, body: { error: describeError(error) } }))
           .then((answered) => reply(response, answered));
       });
