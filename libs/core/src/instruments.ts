@@ -29,6 +29,7 @@ export const instruments = {
   hybridge_hive_cancel_failed_total: counter("statements that Hive did not cancel when asked"),
   hybridge_hive_cancelled_total: counter("statements cancelled in Hive"),
   hybridge_ingest_dead_letters_total: counter("inputs that are no posts, put aside", "code"),
+  hybridge_ingest_dropped_total: counter("items lost because the spool was full", "feed"),
   hybridge_ingest_posts_total: counter("records that the broker acknowledged"),
   hybridge_ingest_read: gauge("what became of all that was read of a source", "outcome"),
   hybridge_landing_bytes_total: counter("bytes of landed files"),
