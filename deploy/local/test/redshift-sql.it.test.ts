@@ -56,6 +56,15 @@ describe("tables", () => {
     assert.match(await h.errorOf("INSERT INTO bytes VALUES ('🦜🦜')"), /Value too long/);
     assert.match(await h.errorOf(`INSERT INTO bytes(b) VALUES ('${"x".repeat(257)}')`), /too long/);
   });
+  it("have single bytes in CHAR, and compare with their case", async () => {
+    await finishes(
+      "CREATE TABLE chars (a CHAR(3) COLLATE CASE_SENSITIVE)",
+      "INSERT INTO chars VALUES ('e')",
+    );
+    assert.match(await h.errorOf("INSERT INTO chars VALUES ('é')"), /too long/);
+    const insensitive = "CREATE TABLE x (a VARCHAR(3) COLLATE CASE_INSENSITIVE)";
+    assert.match(await h.errorOf(insensitive), /COLLATE CASE_INSENSITIVE/i);
+  });
   it("copy columns, NOT NULL and lengths with LIKE", async () => {
     await finishes("CREATE TABLE bytes_2 (LIKE bytes)", "CREATE TABLE keys_3 (LIKE public.keys)");
     assert.match(await h.errorOf("INSERT INTO bytes_2 VALUES ('ééé')"), /too long/);

@@ -92,7 +92,8 @@ describe("translation", () => {
       ),
       "CREATE TABLE t (b bytea STORAGE EXTERNAL CONSTRAINT redshift_bytes_b CHECK (pg_catalog.octet_length(b) <= 64000), " +
         "c varchar(3) CONSTRAINT redshift_bytes_c CHECK (pg_catalog.octet_length(c) <= 3), " +
-        "d char(256), e numeric(9, 2), f numeric(18, 0))",
+        "d char(256) CONSTRAINT redshift_bytes_d CHECK (pg_catalog.octet_length(d) <= 256), " +
+        "e numeric(9, 2), f numeric(18, 0))",
     );
   });
   it("says which statements have rows, need a clean-up, or do nothing here", () => {

@@ -181,8 +181,8 @@ function translateType(words: readonly Token[]): { type: string; bytes?: number 
   if (length > VARCHAR_MAX) {
     throw new SqlRefused(`length for type character varying cannot exceed ${VARCHAR_MAX}`);
   }
-  if (!varying) return { type: `char(${length})` };
-  return { type: `varchar(${length})`, bytes: length };
+  // CHAR(n) is filled up to n characters: where one of them has several bytes, the check sees it.
+  return { type: `${varying ? "varchar" : "char"}(${length})`, bytes: length };
 }
 
 /** Uncompressed: compressing the raw posts of a stage takes longer than all else in a COPY. */
@@ -202,8 +202,13 @@ function columnAttributes(words: readonly Token[]): string {
     const open = words[index + 1]?.text === "(";
     switch (key) {
       case "ENCODE":
+        index += 1;
+        break;
       case "COLLATE":
         index += 1;
+        if (!/^(CASE_SENSITIVE|CS)$/.test(words[index]?.key ?? "")) {
+          throw unknownHere(`COLLATE ${words[index]?.text ?? ""}`);
+        }
         break;
       case "DISTKEY":
       case "SORTKEY":
