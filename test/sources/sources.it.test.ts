@@ -1,5 +1,7 @@
 // The feeds as they run, with their real clients, against the simulators over real HTTP and WebSockets.
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { inspect } from "node:util";
 import { Secret, systemClock } from "@hybridge/core";
@@ -10,6 +12,7 @@ import {
   compileRules,
   openTwitterTransport,
   openXFeed,
+  XConnectionError,
   xPlans,
   type ReadsOfMonth,
   type XCredentials,
@@ -157,6 +160,19 @@ test("X: no secret is in an event, an error or a status, whatever X answers", as
   const shown = inspect([all, feed.status(), lost.status()], { depth: 20, showHidden: true });
   assert.ok(all.some(({ error }) => error instanceof Error));
   assert.ok(!shown.includes(TOKEN) && !JSON.stringify(all).includes(TOKEN));
+});
+
+test("X: a server that takes the connection and says nothing is given up", async () => {
+  const silent = createServer(() => undefined);
+  await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+  const { port } = silent.address() as AddressInfo;
+  const baseUrl = `http://127.0.0.1:${port}`;
+  const transport = openTwitterTransport({ baseUrl, credentials: bearer, answerMsMax: 200 });
+  const { signal } = new AbortController();
+  await assert.rejects(transport.openStream({ backfillMinutes: 0 }, signal), XConnectionError);
+  await assert.rejects(transport.listRules(signal), XConnectionError);
+  silent.close();
+  silent.closeAllConnections();
 });
 
 test("X: the bound of posts a month ends the stream, and says so", async () => {

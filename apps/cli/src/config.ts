@@ -1,10 +1,19 @@
-import { ConfigError, readConfig, setting, type Config, type Settings } from "@hybridge/core";
+import {
+  ConfigError,
+  readConfig,
+  setting,
+  settingNames,
+  type Config,
+  type Settings,
+} from "@hybridge/core";
+import { liveSettings } from "@hybridge/ingest";
 import { isFree, localSettings } from "@hybridge/local";
 import { type ServiceName, serviceNames } from "./run/plan.ts";
 
-/** The settings of the command line: those of the local cloud, and the ports of a live run. */
+/** The settings of the command line: those of the local cloud, of live sources, and the ports of a run. */
 export const settings = {
   ...localSettings,
+  ...liveSettings,
   HYBRIDGE_RUN_RPC_PORT: {
     schema: setting.integer(1_024, 65_531, 7101),
     doc: "first of the five gRPC ports of npm start: ingest, mirror, warehouse-internal, warehouse-external, query-gateway",
@@ -18,6 +27,16 @@ export const settings = {
 /** @throws ConfigError with every problem at once */
 export function readCliConfig(): Config<typeof settings> {
   return readConfig(settings, process.env);
+}
+
+/** The settings of live sources that the shell holds, as they stand there. */
+export function liveEnvironment(): Record<string, string> {
+  return Object.fromEntries(
+    settingNames(liveSettings).flatMap((name) => {
+      const value = process.env[name];
+      return value === undefined || value === "" ? [] : [[name, value]];
+    }),
+  );
 }
 
 /**

@@ -1,10 +1,10 @@
 import { readConfig, setting, type Config, type Settings } from "@hybridge/core";
+import { liveSettings } from "@hybridge/ingest";
 import { clusterSettings } from "@hybridge/kafka";
 import { rpcSettings } from "@hybridge/rpc";
 import { tracingSettings } from "@hybridge/tracing";
 import { seedMax } from "@hybridge/tweet";
 import { z } from "zod";
-import { liveSettings } from "./live-settings.ts";
 
 /** The feeds that can be chosen. */
 const feedNames = ["replay", "bluesky", "x", "push"] as const;

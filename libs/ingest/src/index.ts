@@ -1,6 +1,7 @@
 export { openDeadLetters, type DeadLetters } from "./dead-letters.ts";
 export { deadLettersWritten, spoolTailCut } from "./events.ts";
 export type * from "./feeds/feed.ts";
+export { liveSettings } from "./feeds/live-settings.ts";
 export { openReplay } from "./feeds/files/replay-feed.ts";
 export { openPush } from "./feeds/push/push-feed.ts";
 export { UnknownFeedError, type FeedReport, type FeedSupervisor } from "./feeds/supervisor.ts";

@@ -10,6 +10,10 @@ export interface RunOptions {
   readonly secure: boolean;
   readonly seed: number;
   readonly dir: string | undefined;
+  /** Live sources instead of files and the generator: feeds of ingest, or both of them simulated. */
+  readonly live: string | undefined;
+  /** Words that live posts must have, with commas. */
+  readonly keywords: string | undefined;
   /** Files to replay instead of the real posts that come with the set-up. */
   readonly replay: readonly string[];
 }
@@ -51,6 +55,12 @@ export function runCommand(action: (options: RunOptions) => Promise<void>): Comm
       (file: string, files: string[]) => [...files, resolve(file)],
       [],
     )
+    .option(
+      "--live [sources]",
+      "live posts instead: bluesky (needs no key), x (HYBRIDGE_X_BEARER_TOKEN), both with a comma, or simulated",
+      liveSources,
+    )
+    .option("--keywords <list>", "words that live posts must have, with commas")
     .addHelpText(
       "after",
       `
@@ -58,12 +68,24 @@ Examples:
   npm start                               the live system, until Ctrl-C
   npm start -- --fresh --rate 1000        the same from nothing, faster
   npm start -- --once --posts 5000        5,000 posts through everything; the last line is JSON
+  npm start -- --live                     what people write on Bluesky now; --keywords kafka,cats
+  npm start -- --live=simulated           X and Bluesky without a network, their troubles included
   npm start -- --secure                   the same over TLS with logins and exactly the ACLs needed
 
 Exit codes: 0 all is well (with --once: all places agree), 1 a failure or a disagreement,
 2 wrong settings or something missing on this machine.`,
     )
-    .action(action);
+    .action((options: Omit<RunOptions, "live"> & { readonly live?: string | true }) => {
+      return action({ ...options, live: options.live === true ? "bluesky" : options.live });
+    });
+}
+
+const LIVE = ["bluesky", "x"];
+
+function liveSources(text: string): string {
+  const wanted = text.split(",").map((part) => part.trim());
+  if (text === "simulated" || wanted.every((each) => LIVE.includes(each))) return wanted.join(",");
+  throw new InvalidArgumentError("must be bluesky, x, both with a comma, or simulated.");
 }
 
 function positive(text: string): number {

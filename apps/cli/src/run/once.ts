@@ -30,7 +30,7 @@ export async function untilEverywhere(
     view.show(stages, `waiting for ${plan.posts} posts in all places`);
     if (allCaughtUp(stages)) {
       const counts = await attempt();
-      const agree = counts !== undefined && allAgree(counts, plan.posts);
+      const agree = counts !== undefined && allAgree(counts, plan);
       const stalled = progress.stalledFor(JSON.stringify(counts)) > STALL_MS;
       if (agree || (stalled && counts !== undefined)) return counts;
       if (stalled) throw new RunStalledError(`a place does not answer for ${STALL_MS / 1000} s`);
@@ -43,7 +43,7 @@ export async function untilEverywhere(
   // A place that is just being started again is asked once more.
   async function attempt(): Promise<Counts | undefined> {
     try {
-      return await readBack({ topic: plan.topic, cloud, ...services.clients(), signal });
+      return await readBack({ plan, cloud, ...services.clients(), signal });
     } catch (error) {
       signal.throwIfAborted();
       view.say(`not counted yet: ${describeError(error)}`);
@@ -53,17 +53,32 @@ export async function untilEverywhere(
 }
 
 /** The places and their counts for people; the JSON line comes after it. */
-export function countsTable(counts: Counts): string {
+export function countsTable(counts: Counts, { live }: RunPlan): string {
   const places: [string, number, string][] = [
     ["ingested", counts.ingested, "ingest, by gRPC"],
     ["source", counts.source, "source Kafka, its record batches"],
     ["target", counts.target, "target Kafka, its record batches"],
     ["hive", counts.hive, "Hive over HDFS, SELECT COUNT(*)"],
     ["s3", counts.s3, "S3, the rows of its Parquet objects"],
-    ["redshift", counts.redshift, "Redshift, SELECT COUNT(*)"],
-    ["distinctIds", counts.distinctIds, "different ids, Hive and Redshift"],
+    ...whatIsLeft(counts, live !== undefined),
   ];
   return renderTable(["place", "posts", "counted by"], places);
+}
+
+/** Live posts are edited and deleted: what counts is what is left of them. */
+function whatIsLeft(
+  { redshift, distinctIds }: Counts,
+  isLive: boolean,
+): [string, number, string][] {
+  return isLive
+    ? [
+        ["redshift", redshift, "Redshift, SELECT COUNT(DISTINCT id): what nobody has deleted"],
+        ["distinctIds", distinctIds, "posts that nobody has deleted, Hive and Redshift"],
+      ]
+    : [
+        ["redshift", redshift, "Redshift, SELECT COUNT(*)"],
+        ["distinctIds", distinctIds, "different ids, Hive and Redshift"],
+      ];
 }
 
 function stallWatch(): { stalledFor(signature: string): number } {

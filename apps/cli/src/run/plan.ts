@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { CloudSecurity } from "@hybridge/local";
+import type { LiveSources } from "./live-sources.ts";
 import { hdfsEnvironment, hiveEnvironment, kafkaEnvironment, rpcEnvironment } from "./secured.ts";
 
 /** Where the components of the cloud answer. */
@@ -35,6 +36,8 @@ export interface RunPlan {
   /** ISO time of the first generated post. */
   readonly epoch: string;
   readonly replayFiles: readonly string[];
+  /** In place of files and the generator. */
+  readonly live: LiveSources | undefined;
   /** How long a landing service gathers records at most before it lands them. */
   readonly flushIntervalMs: number;
   /** How often files are made visible to queries. */
@@ -99,6 +102,7 @@ export function serviceEnvironments(
       HYBRIDGE_REPLAY_EPOCH: plan.epoch,
       HYBRIDGE_DEAD_LETTER_DIR: join(plan.dir, "dead-letters"),
       HYBRIDGE_SPOOL_DIR: join(plan.dir, "spool"),
+      ...plan.live?.environment,
     },
     mirror: {
       ...source("mirror"),

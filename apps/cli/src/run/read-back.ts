@@ -2,10 +2,11 @@ import { countRecords } from "@hybridge/kafka";
 import type { IngestServiceClient } from "@hybridge/proto/hybridge/ingest/v1/ingest_service";
 import type { QueryServiceClient } from "@hybridge/proto/hybridge/query/v1/query_service";
 import type { ReconcileServiceClient } from "@hybridge/proto/hybridge/reconcile/v1/reconcile_service";
+import { Side, type TweetServiceClient } from "@hybridge/proto/hybridge/tweets/v1/tweet_service";
 import { callUnary } from "@hybridge/rpc";
 import { type Cell, executeQuery } from "../query-client.ts";
 import { countLandedRows } from "./s3-rows.ts";
-import { bucket, type RunCloud } from "./plan.ts";
+import { bucket, type RunCloud, type RunPlan } from "./plan.ts";
 import { adminCluster } from "./secured.ts";
 
 /** How many posts each place holds, by asking the place itself. */
@@ -16,17 +17,21 @@ export interface Counts {
   readonly hive: number;
   readonly s3: number;
   readonly redshift: number;
-  /** Different ids among the posts, where both warehouses agree; -1 where they do not. */
+  /**
+   * Different ids among the posts, where both warehouses agree; -1 where they do not. Of live posts
+   * only those that nobody has deleted.
+   */
   readonly distinctIds: number;
   readonly reconciled: boolean;
 }
 
 export interface ReadBackOptions {
-  readonly topic: string;
+  readonly plan: RunPlan;
   readonly cloud: RunCloud;
   readonly ingest: IngestServiceClient;
   readonly query: QueryServiceClient;
   readonly reconcile: ReconcileServiceClient;
+  readonly tweets: TweetServiceClient;
   readonly signal: AbortSignal;
 }
 
@@ -34,7 +39,8 @@ const DEADLINE_MS = 120_000;
 
 /** Counts the posts in all places: Kafka's batches, the files in S3, and SQL on both engines. */
 export async function readBack(options: ReadBackOptions): Promise<Counts> {
-  const { topic, signal } = options;
+  const { signal } = options;
+  const { topic, live } = options.plan;
   const { addresses, security } = options.cloud;
   const call = { deadlineMs: DEADLINE_MS, signal };
   const { ingest, reconcile } = options;
@@ -52,16 +58,34 @@ export async function readBack(options: ReadBackOptions): Promise<Counts> {
     target: Number(target),
     hive: hive.rows,
     s3,
-    redshift: redshift.rows,
-    distinctIds: hive.ids === redshift.ids ? hive.ids : -1,
+    // An edit is a row of its own there.
+    redshift: live ? redshift.ids : redshift.rows,
+    distinctIds: live ? await countPosts(options) : hive.ids === redshift.ids ? hive.ids : -1,
     reconciled: answer.reconciled,
   };
 }
 
-/** True when every place holds exactly `posts` different posts and the sides were reconciled. */
-export function allAgree(counts: Counts, posts: number): boolean {
-  const { reconciled, ...numbers } = counts;
-  return reconciled && Object.values(numbers).every((number) => number === posts);
+/**
+ * True when every place holds exactly the wanted records and the sides were reconciled. Of live
+ * posts some are edited and deleted: the history keeps those records, and Redshift has each post
+ * that is left once, as many as Hive finds in the history.
+ */
+export function allAgree(counts: Counts, { posts, live }: RunPlan): boolean {
+  const { reconciled, redshift, distinctIds, ...records } = counts;
+  const isLeft = live
+    ? redshift === distinctIds && redshift > 0 && redshift < posts
+    : redshift === posts && distinctIds === posts;
+  return reconciled && isLeft && Object.values(records).every((number) => number === posts);
+}
+
+/** Posts that are not deleted, where both warehouses count as many; -1 where they do not. */
+async function countPosts({ tweets, signal }: ReadBackOptions): Promise<number> {
+  const method = tweets.countTweets.bind(tweets);
+  const call = { deadlineMs: DEADLINE_MS, signal };
+  const all = { lang: "", hashtag: "", createdFrom: "", createdTo: "" };
+  const internal = await callUnary(method, { ...all, side: Side.INTERNAL }, call);
+  const external = await callUnary(method, { ...all, side: Side.EXTERNAL }, call);
+  return internal.count === external.count ? Number(internal.count) : -1;
 }
 
 async function countAndIds(

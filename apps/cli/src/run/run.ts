@@ -1,15 +1,16 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { exitCode, isAbort } from "@hybridge/core";
+import { ConfigError, exitCode, isAbort } from "@hybridge/core";
 import { startLocalCloud } from "@hybridge/local";
 import type { RunOptions } from "./command.ts";
 import { grantServices } from "./grants.ts";
 import { liveView } from "./live.ts";
+import { openLiveSources } from "./live-sources.ts";
 import { lockFolder } from "./lock.ts";
 import { countsTable, untilEverywhere } from "./once.ts";
 import { allAgree } from "./read-back.ts";
 import { answerSamples } from "./samples.ts";
-import { planRun } from "./settings.ts";
+import { planRun, volumeOf } from "./settings.ts";
 import { startServices } from "./system.ts";
 import { openView } from "./view.ts";
 
@@ -28,11 +29,19 @@ export async function run(options: RunOptions, interrupted: AbortSignal): Promis
   const view = openView(options.once ? process.stderr : process.stdout);
   const failed = new AbortController();
   const signal = AbortSignal.any([interrupted, failed.signal]);
+  if (options.once && options.live !== undefined && options.live !== "simulated") {
+    throw new ConfigError(
+      "--once ends when a known number is everywhere, and live posts have none: give it --live=simulated",
+    );
+  }
   const dir = options.dir ?? join(ROOT, ".hybridge", folderName(options));
 
   await using scope = new AsyncDisposableStack();
   scope.use(lockFolder(dir));
-  const plan = await planRun(options, dir);
+  const { posts, rate } = volumeOf(options);
+  const live = await openLiveSources(options, posts, rate, ROOT);
+  if (live) scope.use(live);
+  const plan = await planRun(options, dir, live);
   scope.defer(() => view.end());
   const say = (line: string) => view.say(line);
   const cloud = scope.use(
@@ -61,9 +70,9 @@ export async function run(options: RunOptions, interrupted: AbortSignal): Promis
     }
     const counts = await untilEverywhere(plan, cloud, services, view, signal);
     const answers = await answerSamples(services.clients().query, signal);
-    process.stdout.write(`${answers}\n\n${countsTable(counts)}\n\n`);
+    process.stdout.write(`${answers}\n\n${countsTable(counts, plan)}\n\n`);
     process.stdout.write(`${JSON.stringify({ ...counts, seconds: seconds() })}\n`);
-    return allAgree(counts, plan.posts) ? exitCode.ok : exitCode.failed;
+    return allAgree(counts, plan) ? exitCode.ok : exitCode.failed;
   } catch (error) {
     if (!interrupted.aborted || !isAbort(error, interrupted)) throw error;
     say("stopping");
@@ -71,6 +80,7 @@ export async function run(options: RunOptions, interrupted: AbortSignal): Promis
   }
 }
 
-function folderName({ once, secure }: RunOptions): string {
-  return `${once ? "once" : "run"}${secure ? "-secure" : ""}`;
+function folderName({ once, secure, live }: RunOptions): string {
+  const kind = live === undefined ? "run" : live === "simulated" ? "simulated" : "live";
+  return `${once ? "once" : kind}${secure ? "-secure" : ""}`;
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { cacheDir } from "@hybridge/local";
 import { liveRpcPorts, readCliConfig } from "../config.ts";
 import type { RunOptions } from "./command.ts";
+import type { LiveSources } from "./live-sources.ts";
 import type { RunPlan, ServiceName } from "./plan.ts";
 
 /** Each service takes a free one: runs beside a live one do not disturb it. */
@@ -18,7 +19,11 @@ const FREE_PORTS: Record<ServiceName, number> = {
  * Fixes what a run does. A `--once` run has data of its own and begins anew each time, so that it
  * neither counts nor disturbs what a live run keeps.
  */
-export async function planRun(options: RunOptions, dir: string): Promise<RunPlan> {
+export async function planRun(
+  options: RunOptions,
+  dir: string,
+  live: LiveSources | undefined,
+): Promise<RunPlan> {
   const config = readCliConfig();
   const rpcPorts = options.once ? FREE_PORTS : await liveRpcPorts(config.HYBRIDGE_RUN_RPC_PORT);
   if (options.fresh || options.once) rmSync(dir, { recursive: true, force: true });
@@ -28,14 +33,19 @@ export async function planRun(options: RunOptions, dir: string): Promise<RunPlan
     secure: options.secure,
     topic: "hybrid",
     partitions: 6,
-    posts: options.posts ?? (options.once ? 5_000 : 0),
-    rate: options.rate ?? (options.once ? 0 : 200),
+    ...volumeOf(options),
+    live,
     ...rememberedOrigin(dir, options.seed),
     replayFiles: options.replay.length > 0 ? options.replay : realPosts(join(cacheDir(), "posts")),
     flushIntervalMs: 5_000,
     registerIntervalMs: options.once ? 1_000 : 5_000,
     rpcPorts,
   };
+}
+
+/** How many posts, and how fast. */
+export function volumeOf({ once, posts, rate }: RunOptions): { posts: number; rate: number } {
+  return { posts: posts ?? (once ? 5_000 : 0), rate: rate ?? (once ? 0 : 200) };
 }
 
 /**

@@ -4,6 +4,7 @@ import { systemClock } from "@hybridge/core";
 import { IngestServiceClient } from "@hybridge/proto/hybridge/ingest/v1/ingest_service";
 import { QueryServiceClient } from "@hybridge/proto/hybridge/query/v1/query_service";
 import { ReconcileServiceClient } from "@hybridge/proto/hybridge/reconcile/v1/reconcile_service";
+import { TweetServiceClient } from "@hybridge/proto/hybridge/tweets/v1/tweet_service";
 import { type ClientAccess, createClient } from "@hybridge/rpc";
 import { type RunCloud, type RunPlan, serviceEnvironments, serviceNames } from "./plan.ts";
 import { rpcAccess } from "./secured.ts";
@@ -21,6 +22,7 @@ export interface RunningServices extends AsyncDisposable {
     readonly ingest: IngestServiceClient;
     readonly query: QueryServiceClient;
     readonly reconcile: ReconcileServiceClient;
+    readonly tweets: TweetServiceClient;
   };
 }
 
@@ -62,6 +64,7 @@ export function startServices(
         ingest: createClient(IngestServiceClient, ingest, access),
         query: createClient(QueryServiceClient, gateway, access),
         reconcile: createClient(ReconcileServiceClient, gateway, access),
+        tweets: createClient(TweetServiceClient, gateway, access),
       };
     },
     async [Symbol.asyncDispose]() {

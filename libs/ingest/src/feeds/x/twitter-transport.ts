@@ -22,10 +22,11 @@ export interface TwitterTransportOptions {
   /** https://api.x.com; a simulator's in tests. */
   readonly baseUrl: string;
   readonly credentials: XCredentials;
+  /** How long an answer may take to begin, 30 s without it. */
+  readonly answerMsMax?: number;
 }
 
-/** An answer to a request about rules is small and soon there. */
-const REQUEST_TIMEOUT_MS = 30_000;
+const ANSWER_MS = 30_000;
 /** The most that X lists in a page, and that we send in one. */
 const RULES_PER_REQUEST = 1_000;
 
@@ -46,7 +47,7 @@ const STREAM_FIELDS = {
  */
 export function openTwitterTransport(options: TwitterTransportOptions): XTransport {
   const tokens = bearerTokens(options);
-  const request = { prefix: `${options.baseUrl}/2/`, timeout: REQUEST_TIMEOUT_MS };
+  const request = { prefix: `${options.baseUrl}/2/`, timeout: options.answerMsMax ?? ANSWER_MS };
   const ask = <T>(what: string, signal: AbortSignal, call: (api: TwitterApi) => Promise<T>) =>
     withClient(options, tokens, what, signal, call);
   return {
@@ -97,6 +98,8 @@ async function openStream(
   signal: AbortSignal,
 ): Promise<XStream> {
   const api = clientOf(await tokens.token(signal), options, signal);
+  // The package waits for ever for a server that takes the connection and says nothing.
+  const limit = setTimeout(() => api[Symbol.dispose](), options.answerMsMax ?? ANSWER_MS);
   try {
     const backfill = backfillMinutes > 0 ? { backfill_minutes: backfillMinutes } : {};
     const query = { ...STREAM_FIELDS, ...backfill };
@@ -109,6 +112,8 @@ async function openStream(
     tokens.refusedBy(error);
     signal.throwIfAborted();
     throw cleaned("the stream", error);
+  } finally {
+    clearTimeout(limit);
   }
 }
 
@@ -222,7 +227,7 @@ async function exchange(
   using api = clientOf(basic, options, signal);
   try {
     const body = { grant_type: "client_credentials" };
-    const request = { prefix: `${options.baseUrl}/`, timeout: REQUEST_TIMEOUT_MS };
+    const request = { prefix: `${options.baseUrl}/`, timeout: options.answerMsMax ?? ANSWER_MS };
     const answer = await api.client.post<{ access_token: string }>("oauth2/token", body, request);
     return answer.access_token;
   } catch (error) {

@@ -1,13 +1,14 @@
-import { setting, type Config, type Settings } from "@hybridge/core";
-import { xPlans } from "@hybridge/ingest/x";
+import { setting, type Settings } from "@hybridge/core";
 import { z } from "zod";
+import { xPlans } from "./x/rules.ts";
 
-/** Parts with commas, without blanks around them. */
+/** Parts with commas, without blanks around them; a comma within quotation marks separates nothing. */
 function list(fallback = "") {
   return z
     .string()
     .prefault(fallback)
-    .transform((text) => text.split(",").map((part) => part.trim()))
+    .transform((text) => text.match(/(?:"[^"]*"|[^,])+/g) ?? [])
+    .transform((parts) => parts.map((part) => part.trim()))
     .transform((parts) => parts.filter((part) => part !== ""));
 }
 
@@ -20,7 +21,8 @@ const rules = z
 
 const plans = Object.keys(xPlans) as (keyof typeof xPlans)[];
 
-/** The settings of the feeds x and bluesky. */
+const WSS = "must be wss:// addresses, with commas";
+/** The settings of the feeds x and bluesky: ingest reads them, and `npm start -- --live` hands them on. */
 export const liveSettings = {
   HYBRIDGE_X_BEARER_TOKEN: {
     schema: setting.optional(),
@@ -62,8 +64,8 @@ export const liveSettings = {
     doc: "the plan at X, which bounds rules and backfill",
   },
   HYBRIDGE_X_READS_MAX: {
-    // X bills each post that is read; what it would cost is looked up before this is raised.
-    schema: setting.integer(0, 1_000_000_000, 100_000),
+    // X charged $0.005 a post in 2026: the default is a bill of $50.
+    schema: setting.integer(0, 1_000_000_000, 10_000),
     doc: "posts that may be read from X in a month; 0 for no bound of ours",
   },
   HYBRIDGE_X_READS_RESET_DAY: {
@@ -72,7 +74,13 @@ export const liveSettings = {
   },
   HYBRIDGE_X_URL: { schema: setting.url("https://api.x.com"), doc: "where X's API v2 answers" },
   HYBRIDGE_BLUESKY_ENDPOINTS: {
-    schema: list("wss://jetstream.us-east.bsky.network, wss://jetstream.us-west.bsky.network"),
+    schema: list("wss://jetstream.us-east.bsky.network, wss://jetstream.us-west.bsky.network").pipe(
+      z
+        .array(
+          z.url({ protocol: /^wss?$/, error: WSS }).transform((url) => url.replace(/\/+$/, "")),
+        )
+        .min(1, { error: WSS }),
+    ),
     doc: "instances of Jetstream, with commas; the next is tried when one fails",
   },
   HYBRIDGE_BLUESKY_API_URL: {
@@ -92,5 +100,3 @@ export const liveSettings = {
     doc: "posts of these authors are taken, with commas: handles or DIDs; default: all",
   },
 } as const satisfies Settings;
-
-export type LiveConfig = Config<typeof liveSettings>;
