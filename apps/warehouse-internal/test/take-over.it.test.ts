@@ -7,7 +7,7 @@ import { openWebHdfs } from "@hybridge/hdfs";
 import { startHdfs, startHive, startKafka } from "@hybridge/local";
 import {
   startWarehouse,
-  unpackFormerVersion,
+  unpackEarlierVersion,
   writePosts,
   type Written,
 } from "@hybridge/warehouse/testing";
@@ -22,7 +22,7 @@ test("the ledger of the former version is taken over while that still runs", asy
   const directory = await mkdtemp(join(tmpdir(), "hybridge-take-over-"));
   stack.defer(() => rm(directory, { recursive: true, force: true }));
   const checkout = join(directory, "former");
-  const problem = unpackFormerVersion(checkout);
+  const problem = unpackEarlierVersion("ledger", checkout);
   if (problem !== undefined) {
     context.skip(problem);
     return;

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import type { ClusterOptions } from "@hybridge/kafka";
 import type { GetStatusResponse } from "@hybridge/proto/hybridge/warehouse/v1/warehouse_service";
+import { unpackEarlierVersion } from "./earlier-version.ts";
 import { writeHostile } from "./hostile-records.ts";
 import { addPartitions, PARTITIONS, TRACEPARENT, writePosts, type Written } from "./posts.ts";
 import { startWarehouse, type WarehouseApp, type WarehouseProcess } from "./warehouse-process.ts";
@@ -72,8 +75,9 @@ class AcceptanceRun {
     this.options = options;
   }
 
-  start(more: Readonly<Record<string, string>> = {}): WarehouseProcess {
-    return startWarehouse(this.options.app, this.subject.environment(more));
+  /** @param checkout the sources of an earlier version; by default these */
+  start(more: Readonly<Record<string, string>> = {}, checkout?: string): WarehouseProcess {
+    return startWarehouse(this.options.app, this.subject.environment(more), checkout);
   }
 
   async write(count: number): Promise<void> {
@@ -256,13 +260,17 @@ function sharingCases(run: AcceptanceRun): void {
     await run.assertAllLanded();
   });
 
-  void it("processes are replaced one by one", async () => {
+  void it("processes of two versions replace one another, forth and back", async (context) => {
     await using stack = new AsyncDisposableStack();
+    const earlier = await mkdtemp(join(tmpdir(), "hybridge-earlier-"));
+    stack.defer(() => rm(earlier, { recursive: true, force: true }));
+    const problem = unpackEarlierVersion("log", earlier);
+    if (problem !== undefined) context.diagnostic(`of one version only: ${problem}`);
     let former = stack.use(run.start(shared));
     await former.until(({ partitions }) => partitions.length === run.partitions);
-    for (let round = 0; round < 2; round++) {
+    for (const checkout of [problem === undefined ? earlier : undefined, undefined]) {
       await run.write(30);
-      const next = stack.use(run.start(shared));
+      const next = stack.use(run.start(shared, checkout));
       await next.until(({ partitions }) => partitions.length > 0);
       await run.write(30);
       await run.stop(former);

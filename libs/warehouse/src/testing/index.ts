@@ -4,7 +4,7 @@ export {
   type Killable,
   type WarehouseUnderTest,
 } from "./acceptance.ts";
-export { unpackFormerVersion } from "./former-version.ts";
+export { unpackEarlierVersion } from "./earlier-version.ts";
 export { writeHostile } from "./hostile-records.ts";
 export { landedFiles, type LandedFiles } from "./landed-files.ts";
 export { PARTITIONS, TOPIC, TRACEPARENT, writePosts, type Written } from "./posts.ts";

@@ -1,27 +1,35 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../../../..", import.meta.url));
-/** The last commit that landed by the ledger of version 0. */
-const FORMER_COMMIT = "4075840";
+const COMMITS = {
+  /** The last one that landed by the ledger of version 0. */
+  ledger: "4075840",
+  /** The first one whose both warehouses land on the log. */
+  log: "3e276eb",
+};
 
 /**
- * Unpacks the former version into a folder, from the repository's own history, so that it can run
+ * Unpacks an earlier version into a folder, from the repository's own history, so that it can run
  * beside this one. @returns why it cannot be had: a shallow clone has no history
  */
-export function unpackFormerVersion(folder: string): string | undefined {
+export function unpackEarlierVersion(
+  version: keyof typeof COMMITS,
+  folder: string,
+): string | undefined {
+  const commit = COMMITS[version];
   mkdirSync(folder, { recursive: true });
   let archive: Buffer;
   try {
-    archive = execFileSync("git", ["archive", FORMER_COMMIT], {
+    archive = execFileSync("git", ["archive", commit], {
       cwd: root,
       stdio: "pipe",
       maxBuffer: 256 << 20,
     });
   } catch (error) {
-    return `the history has no commit ${FORMER_COMMIT}: ${String(error).split("\n")[0]}`;
+    return `the history has no commit ${commit}: ${String(error).split("\n")[0]}`;
   }
   execFileSync("tar", ["-x", "-C", folder], { input: archive });
   cpSync(join(root, "proto/gen"), join(folder, "proto/gen"), { recursive: true });
@@ -30,7 +38,7 @@ export function unpackFormerVersion(folder: string): string | undefined {
   return undefined;
 }
 
-/** Packages of others are shared; those of the repository are the former version's own. */
+/** Packages of others are shared; those of the repository are the earlier version's own. */
 function linkPackages(folder: string): void {
   const packages = join(folder, "node_modules");
   mkdirSync(join(packages, "@hybridge"), { recursive: true });
@@ -40,7 +48,9 @@ function linkPackages(folder: string): void {
   }
   for (const part of ["libs", "apps"]) {
     for (const name of readdirSync(join(folder, part))) {
-      symlinkSync(join(folder, part, name), join(packages, "@hybridge", name));
+      const own = join(folder, part, name);
+      const text = readFileSync(join(own, "package.json"), "utf8");
+      symlinkSync(own, join(packages, (JSON.parse(text) as { name: string }).name));
     }
   }
   symlinkSync(join(folder, "proto"), join(packages, "@hybridge/proto"));

@@ -1,0 +1,19 @@
+import type { CommitContent, FileReference } from "@hybridge/landing";
+import type { LocalFile, TopicKey } from "@hybridge/landing";
+
+export const TOPIC: TopicKey = {
+  cluster: "c1",
+  topic: "hybrid",
+  topicId: "AAAAAAAAAAAAAAAAAAAAAQ",
+};
+
+/** One offset of partition 0 with one file, which an earlier one may be taken out for. */
+export function flushOf(from: bigint, local: LocalFile, out?: FileReference): CommitContent {
+  const range = { partition: 0, from, to: from + 1n, rows: 1, dead: 0, md5Sum: from };
+  return {
+    advances: [{ ...TOPIC, ranges: [range] }],
+    columns: { id: "t1", names: ["id"] },
+    files: [{ dt: "2026-11-26", hr: "14", suffix: ".parquet", rows: 1, local }],
+    actions: out ? [{ do: "expire", out: [out] }] : [],
+  };
+}
