@@ -22,8 +22,8 @@ const KNOWN_FOLDERS_MAX = 10_000;
 const REMOVALS_AT_ONCE = 8;
 
 /**
- * A table's folder in HDFS. A file is written under a hidden name, verified (length and HDFS's own
- * checksum), made read-only and renamed; the rename fails if the name is taken, which makes it the
+ * A table's folder in HDFS. A file is written under a hidden name, read-only, verified (length and HDFS's own
+ * checksum), and renamed; the rename fails if the name is taken, which makes it the
  * conditional write of the landing log.
  *
  * @param folder absolute path of the table's folder
@@ -37,7 +37,6 @@ export function hdfsTableStore(hdfs: WebHdfs, folder: string): TableStore {
     await createAnew(hdfs, path, content, signal);
     failpoint("hdfs.after-create");
     await verify(hdfs, path, content, signal);
-    await hdfs.setPermission(path, "444", signal);
   }
 
   /** Writes a small file under a hidden name and lets `named` give it the one it is to have. */
@@ -105,7 +104,8 @@ export function hdfsTableStore(hdfs: WebHdfs, folder: string): TableStore {
         const message = `upload ${file.localPath}: it has ${size} bytes, not ${file.bytes}`;
         throw new HdfsVerificationError(message);
       }
-      const open = () => createReadStream(file.localPath, { highWaterMark: 1_048_576 });
+      const open = () =>
+        createReadStream(file.localPath, { highWaterMark: Math.min(file.bytes + 1, 1_048_576) });
       await write(pathOf(path), { bytes: file.bytes, open }, signal);
     },
     size: async (path, signal) => (await hdfs.status(pathOf(path), signal))?.length,

@@ -26,7 +26,7 @@ export interface FileChecksum {
  * so: statuses, RemoteExceptions and boolean bodies are all checked.
  */
 export interface WebHdfs extends AsyncDisposable {
-  /** Creates a file that must not exist; parents are made. */
+  /** Creates a file that must not exist and nobody may change; parents are made. */
   create(path: string, content: Content, signal: AbortSignal): Promise<void>;
   /** A whole file. @throws HdfsRefusedError FileNotFoundException */
   read(path: string, signal: AbortSignal): Promise<Buffer>;
@@ -76,7 +76,11 @@ function contentOperations({ dataUrl, readData, exchange }: Calls) {
   return {
     async create(path, content, signal) {
       const attempted = `WebHDFS CREATE ${path} (${content.bytes} bytes)`;
-      const url = await dataUrl("PUT", "CREATE", path, signal, { overwrite: "false" });
+      const url = await dataUrl("PUT", "CREATE", path, signal, {
+        overwrite: "false",
+        // The DataNode applies no umask to it.
+        permission: "444",
+      });
       const request = { method: "PUT", url, attempted, body: content, signal } as const;
       const response = await exchange.send(request);
       if (response.status !== 201) throw errorOf(attempted, response);

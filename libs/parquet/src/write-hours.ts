@@ -1,12 +1,12 @@
 import { createHash, hash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
+import { readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import type { FlushFile, LocalFile } from "@hybridge/landing";
 import { quoted, runStatement } from "./duckdb.ts";
-import { ParquetError } from "./errors.ts";
+import { ParquetError, ParquetMemoryError } from "./errors.ts";
 import type { HourRows, RowBuffer } from "./row-buffer.ts";
 import { HOUR_COLUMN } from "./row-layout.ts";
 import type { RowSource } from "./row-source.ts";
@@ -51,7 +51,7 @@ const COMPRESSION = {
  */
 const FEW_ROWS = 256;
 const FEW_BYTES = 262_144;
-const HOURS_AT_ONCE = 48;
+const HOURS_AT_ONCE = 32;
 
 /** Writes the files of hours, in their order. */
 export async function writeHours(
@@ -59,25 +59,35 @@ export async function writeHours(
   hours: readonly HourRows[],
 ): Promise<WrittenHour[]> {
   const written: WrittenHour[] = [];
-  for (const group of groupsOf(job, hours)) {
-    const { isSplit, compression } = job.tools;
+  for (const group of groupsOf(job, hours)) written.push(...(await writeGroup(job, group)));
+  return written;
+}
+
+/** Where DuckDB has no room for so many files at once, one half after the other. */
+async function writeGroup(job: EncodeJob, group: readonly HourRows[]): Promise<WrittenHour[]> {
+  const { isSplit, compression } = job.tools;
+  try {
     const main = await writePart(job, group, isSplit ? "typed" : "whole", compression);
     const raw = isSplit ? await writePart(job, group, "raw", "zstd") : [];
-    for (const [index, { hour, from, to }] of group.entries()) {
-      const file = main[index];
-      if (file === undefined)
-        throw new ParquetError(`no file was written of ${dayOf(hour)} ${hourOf(hour)}`);
-      const beside = raw[index];
-      written.push({
-        ...file,
-        ...(beside === undefined ? {} : { raw: beside }),
-        dt: dayOf(hour),
-        hr: hourOf(hour),
-        rows: to - from,
-      });
-    }
+    return group.map((rows, index) => hourOfFiles(rows, main[index], raw[index]));
+  } catch (error) {
+    if (!(error instanceof ParquetMemoryError) || group.length === 1) throw error;
+    const half = Math.ceil(group.length / 2);
+    return [
+      ...(await writeGroup(job, group.slice(0, half))),
+      ...(await writeGroup(job, group.slice(half))),
+    ];
   }
-  return written;
+}
+
+function hourOfFiles(
+  { hour, from, to }: HourRows,
+  main: LocalFile | undefined,
+  raw: LocalFile | undefined,
+): WrittenHour {
+  const [dt, hr] = [dayOf(hour), hourOf(hour)];
+  if (main === undefined) throw new ParquetError(`no file was written of ${dt} ${hr}`);
+  return { ...main, ...(raw === undefined ? {} : { raw }), dt, hr, rows: to - from };
 }
 
 /** Neighbours with few rows together, others alone. */
@@ -123,6 +133,8 @@ async function writePart(
     const options = `FORMAT parquet, ${COMPRESSION[compression]}, ROW_GROUP_SIZE ${size}`;
     const by = isAlone ? "" : `, PARTITION_BY (${HOUR_COLUMN.name})`;
     const sql = `COPY (${rows}) TO ${quoted(target)} (${options}${by})`;
+    // What a try with more hours left: the first of them named the folder.
+    await rm(target, { recursive: true, force: true });
     const [result] = await runStatement(tools.connection, sql, `write ${target}`, signal);
     const count = Number(result?.["Count"]);
     if (count !== to - from) {

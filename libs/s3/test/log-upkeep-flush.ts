@@ -1,11 +1,12 @@
-import type { CommitContent, FileReference } from "@hybridge/landing";
-import type { LocalFile, TopicKey } from "@hybridge/landing";
+import type { FileReference, LandingLog, LocalFile, TopicKey } from "@hybridge/landing";
 
 export const TOPIC: TopicKey = {
   cluster: "c1",
   topic: "hybrid",
   topicId: "AAAAAAAAAAAAAAAAAAAAAQ",
 };
+
+type CommitContent = Parameters<LandingLog["prepare"]>[0];
 
 /** One offset of partition 0 with one file, which an earlier one may be taken out for. */
 export function flushOf(from: bigint, local: LocalFile, out?: FileReference): CommitContent {

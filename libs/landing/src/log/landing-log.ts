@@ -90,7 +90,7 @@ export async function openLandingLog(
       clock: systemClock,
       randomHex: () => randomBytes(16).toString("hex"),
       randomUuid: randomUUID,
-      uploadsMax: 4,
+      uploadsMax: 16,
       ...options,
     },
     signal,

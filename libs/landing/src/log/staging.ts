@@ -1,4 +1,4 @@
-import { failpoint, retry, type Clock } from "@hybridge/core";
+import { failpoint, retry, Semaphore, type Clock } from "@hybridge/core";
 import type { Draft, TableStore } from "../store-port.ts";
 import { encodeCommit } from "./commit-codec.ts";
 import type { Upload } from "./commit-content.ts";
@@ -8,6 +8,9 @@ import type { Commit } from "./protocol.ts";
 
 const MOVES_MAX = 8;
 const UPLOAD_TRIES = 4;
+/** Of these a few use the whole line; small ones wait for answers most of the time. */
+const LARGE_BYTES = 1_048_576;
+const LARGE_MAX = 4;
 
 /** Where a store that can rename keeps the file of a draft until it is committed. */
 export function stagedPath(commit: Commit, index: number): string {
@@ -26,11 +29,17 @@ export async function stage(
   const body = encodeCommit(commit);
   const draft = await store.draft(draftPath(commit.base, commit.id), body, signal);
   failpoint("landing-log.after-draft");
-  await inParallel(uploads, uploadsMax, async ({ path, local }, index) => {
+  const upload = async ({ path, local }: Upload, index: number) => {
     const target = store.moves ? stagedPath(commit, index) : path;
     await retry(() => store.upload(target, local, signal), { signal, clock, tries: UPLOAD_TRIES });
     failpoint("landing-log.after-upload");
-  });
+  };
+  const large = new Semaphore(LARGE_MAX);
+  await inParallel(uploads, uploadsMax, (each, index) =>
+    each.local.bytes < LARGE_BYTES
+      ? upload(each, index)
+      : large.run(() => upload(each, index), signal),
+  );
   return draft;
 }
 
