@@ -1,4 +1,5 @@
 import { describeError } from "@hybridge/core";
+import { type Feed, IngestControlClient } from "@hybridge/proto/hybridge/ingest/v1/ingest_control";
 import {
   type GetStatusResponse as IngestStatus,
   IngestServiceClient,
@@ -36,7 +37,10 @@ export type ServiceAddresses = Readonly<Partial<Record<ServiceName, string>>>;
 
 const DEADLINE_MS = 2_000;
 
-/** Asks every service for its status and makes the six stages of the path out of the answers. */
+/**
+ * Asks every service for its status and makes the six stages of the path out of the answers, with
+ * one before them for each live source.
+ */
 export async function readStages(
   services: { addresses(): ServiceAddresses; readonly access: ClientAccess },
   signal: AbortSignal,
@@ -44,13 +48,15 @@ export async function readStages(
   const addresses = services.addresses();
   const ask = <S>(address: string | undefined, getStatus: GetStatus<S>) =>
     askFor(address, (at) => getStatus(at, services.access, signal), signal);
-  const [ingest, mirror, internal, external] = await Promise.all([
+  const [feeds, ingest, mirror, internal, external] = await Promise.all([
+    ask(addresses.ingest, feedsOf),
     ask(addresses.ingest, ingestStatus),
     ask(addresses.mirror, mirrorStatus),
     ask(addresses["warehouse-internal"], warehouseStatus),
     ask(addresses["warehouse-external"], warehouseStatus),
   ]);
   return [
+    ...feedStages(feeds),
     ingestStage(ingest),
     mirrorStage(mirror),
     ...warehouseStages(internal, "HDFS", "Hive"),
@@ -64,7 +70,7 @@ export function allCaughtUp(stages: readonly Stage[]): boolean {
 }
 
 function isRunning(stage: Stage): boolean {
-  return stage.state === "RUNNING";
+  return stage.state === "RUNNING" || stage.state === "STREAMING";
 }
 
 type Answer<S> = { readonly status: S } | { readonly state: string; readonly problem: string };
@@ -100,6 +106,9 @@ function clientCache<C>(
 const ingestClient = clientCache((address, access) =>
   createClient(IngestServiceClient, address, access),
 );
+const feedsClient = clientCache((address, access) =>
+  createClient(IngestControlClient, address, access),
+);
 const mirrorClient = clientCache((address, access) =>
   createClient(MirrorControlServiceClient, address, access),
 );
@@ -121,6 +130,30 @@ const warehouseStatus: GetStatus<WarehouseStatus> = (address, access, signal) =>
   const client = warehouseClient(address, access);
   return callUnary(client.getStatus.bind(client), {}, { deadlineMs: DEADLINE_MS, signal });
 };
+
+const feedsOf: GetStatus<readonly Feed[]> = async (address, access, signal) => {
+  const client = feedsClient(address, access);
+  const call = { deadlineMs: DEADLINE_MS, signal };
+  return (await callUnary(client.listFeeds.bind(client), {}, call)).feeds;
+};
+
+/** What comes from files and the generator is the next stage's own; what is live has its own troubles. */
+function feedStages(answer: Answer<readonly Feed[]>): Stage[] {
+  if (!("status" in answer)) return [];
+  return answer.status.flatMap((feed) => {
+    if (feed.source === "replay") return [];
+    return {
+      ...NOTHING_KNOWN,
+      name: `${feed.name} -> posts`,
+      state: feed.state,
+      reason: feed.detail,
+      records: feed.posts + feed.deletions,
+      rate: feed.rate,
+      lag: 0n,
+      lagMs: feed.lagMs ?? 0n,
+    };
+  });
+}
 
 function ingestStage(answer: Answer<IngestStatus>): Stage {
   const name = "posts -> source Kafka";
