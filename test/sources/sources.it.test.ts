@@ -155,6 +155,7 @@ test("X: no secret is in an event, an error or a status, whatever X answers", as
   {
     await using _run = running(lost, sink);
     await until("refused", () => others.names().includes("x.stream_ended"));
+    assert.match(lost.status().detail, /ECONNREFUSED/);
   }
   const all = [...events.events, ...others.events];
   const shown = inspect([all, feed.status(), lost.status()], { depth: 20, showHidden: true });

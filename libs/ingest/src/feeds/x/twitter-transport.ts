@@ -243,16 +243,21 @@ function cleaned(what: string, error: unknown): Error {
     const refused = what === "new rules" && status < 429 ? refusedRules(data) : undefined;
     return refused ?? answerError(what, { status, headers, body: data });
   }
-  const cause =
-    error instanceof ApiRequestError
-      ? error.requestError
-      : error instanceof ApiPartialResponseError
-        ? error.responseError
-        : error;
+  const cause = causeOf(error);
   return new XConnectionError(
     `X did not answer when it was asked for ${what}: ${describeError(cause)}; check the network`,
     { cause },
   );
+}
+
+/** What the package met. The getter that is for it reads a name that is not set (1.29.1). */
+function causeOf(error: unknown): unknown {
+  if (error instanceof ApiPartialResponseError) return error.responseError;
+  if (!(error instanceof ApiRequestError)) return error;
+  const { _options: options } = error as unknown as {
+    readonly _options: { readonly error: Error };
+  };
+  return options.error;
 }
 
 function* slices<T>(all: readonly T[]): Generator<readonly T[]> {
