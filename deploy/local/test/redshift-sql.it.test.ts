@@ -294,6 +294,7 @@ describe("what is on no list", () => {
     ["SELECT 'NaN'::decimal(5,2)", /NaN/],
     ["SELECT CAST('infinity' AS TIMESTAMP)", /infinity/],
     ["SELECT CAST('on' AS BOOLEAN)", /"on" to BOOL/],
+    ["SELECT 1 AS n UNION ALL SELECT 1.5", /"n" of decimals of several scales/],
     ["SELECT 1.0 / 3", /division of DECIMAL/],
     ["SELECT 1 IS DISTINCT FROM 2", /AEXPR_DISTINCT/],
     ["SELECT TOP 1 1 UNION SELECT 2", /TOP/],

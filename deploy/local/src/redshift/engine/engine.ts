@@ -4,7 +4,7 @@ import type { Secret } from "@hybridge/core";
 import pg from "pg";
 import { from as copyFrom } from "pg-copy-streams";
 import { prepareDatabase, SEARCH_PATH } from "./database.ts";
-import { describeColumn, encodeRow } from "./fields.ts";
+import { describeColumn, encodeRow, refuseMixedScales } from "./fields.ts";
 import {
   EngineError,
   EngineInterrupted,
@@ -118,6 +118,7 @@ async function run(client: pg.PoolClient, sql: string): Promise<EngineResult> {
     const result = await client.query<(string | null)[]>({ text: sql, rowMode: "array" });
     const { fields, rows, rowCount } = result;
     const hasRows = fields.length > 0;
+    refuseMixedScales(fields, rows);
     return {
       columns: hasRows ? fields.map(describeColumn) : undefined,
       records: rows.map((row) => encodeRow(fields, row)),

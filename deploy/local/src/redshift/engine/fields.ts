@@ -46,6 +46,7 @@ const TYPES: Readonly<Record<number, readonly [name: string, member: Member, pre
     1184: ["timestamptz", "stringValue", 35],
     1700: ["numeric", "stringValue", 18],
   };
+const NUMERIC = 1700;
 const SIGNED = new Set(["int2", "int4", "int8", "float4", "float8", "numeric"]);
 const NOT_A_TYPE: readonly [string, Member, number] = ["varchar", "stringValue", 0];
 
@@ -100,5 +101,24 @@ function encodeValue(oid: number, value: string | null): string {
       return `{"booleanValue":${value === "t"}}`;
     case "stringValue":
       return `{"stringValue":${JSON.stringify(oid === 17 ? value.replace(/^\\x/, "") : value)}}`;
+  }
+}
+
+/**
+ * A DECIMAL of Redshift has one number of digits behind the point in all rows; PostgreSQL keeps that
+ * of each value where the type of the column has none, as in `SELECT 1 UNION ALL SELECT 1.5`.
+ *
+ * @throws SqlRefused
+ */
+export function refuseMixedScales(
+  fields: readonly RowField[],
+  rows: readonly (readonly (string | null)[])[],
+): void {
+  for (const [index, { dataTypeID, dataTypeModifier, name }] of fields.entries()) {
+    if (dataTypeID !== NUMERIC || dataTypeModifier >= 4) continue;
+    const values = rows.flatMap((row) => row[index] ?? []);
+    if (new Set(values.map((value) => value.split(".")[1]?.length ?? 0)).size > 1) {
+      throw unknownHere(`the result column ${JSON.stringify(name)} of decimals of several scales`);
+    }
   }
 }
