@@ -1,6 +1,7 @@
 // npm run bench -- SUBJECT [options]: measures, beside a peer where there is one.
 const subjects: Readonly<Record<string, () => Promise<{ main(args: string[]): Promise<number> }>>> =
   {
+    freshness: () => import("./freshness/main.ts"),
     ingest: () => import("./ingest/main.ts"),
     landing: () => import("./landing/main.ts"),
     mirror: () => import("./mirror/main.ts"),

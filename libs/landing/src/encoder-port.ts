@@ -66,7 +66,7 @@ export interface FlushDeadLetter extends EncodedPartition {
 export interface EncodeRequest {
   /** Wall clock of the flush; the landed_at of every row. */
   readonly landedAtMs: number;
-  /** Partitions whose records stay out, those that a conflict lost for example. */
+  /** Partitions whose records stay out: they were lost meanwhile. */
   readonly without?: readonly EncodedPartition[];
   readonly signal: AbortSignal;
 }
@@ -78,6 +78,11 @@ export interface Encoded extends AsyncDisposable {
   readonly deadLetters: readonly FlushDeadLetter[];
   /** Every partition that was appended and neither dropped nor left out, also without rows. */
   readonly partitions: readonly EncodedAdvance[];
+  /**
+   * The same without the records of some partitions, which a conflict lost: made of the files, since
+   * the buffer is gone by then. Either is disposed of by itself.
+   */
+  without(partitions: readonly EncodedPartition[], signal: AbortSignal): Promise<Encoded>;
 }
 
 /** Collects records of any partitions of one table and turns them into one file per event hour. */

@@ -23,6 +23,9 @@ async function simulate(seed: number): Promise<void> {
     partitions: PARTITIONS,
     batchMax: 1 + Math.floor(random() * 9),
   });
+  // With few records in a flush, several are under way at once.
+  const recordsMax = seed % 2 === 0 ? 4 : 1_000;
+  const limits = { intervalMs: 1_000, bufferBytesMax: 1_000_000, recordsMax };
   let living: Process[] = [];
   /** Not in the group any more, and do not know it. */
   const asleep: Process[] = [];
@@ -33,7 +36,7 @@ async function simulate(seed: number): Promise<void> {
   const steps: (() => Promise<void>)[] = [
     async () => {
       if (living.length >= 4) return;
-      const process = await world.start({ random });
+      const process = await world.start({ random, limits });
       living.push(process);
       await world.join(process);
     },
@@ -83,6 +86,10 @@ async function simulate(seed: number): Promise<void> {
   const last = await world.start();
   living.push(last);
   await world.join(last);
+  const isIdle = ({ engine }: Process) => engine.status().partitions.every(({ lag }) => lag === 0n);
+  await world.pass(1_000);
+  await world.until(() => living.every(isIdle));
+  await world.publishLeft();
   await world.landed();
   for (const { engine } of [...living, ...asleep]) {
     await world.settled(engine[Symbol.asyncDispose]());

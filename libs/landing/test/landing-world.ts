@@ -4,6 +4,7 @@ import { collectEvents, FakeClock } from "@hybridge/core/testing";
 import {
   LandingEngine,
   openLandingLog,
+  sweepStaging,
   type EngineOptions,
   type LandingLog,
   type TopicKey,
@@ -171,6 +172,13 @@ export class LandingWorld {
     const store = this.disk.open();
     const { emit } = collectEvents();
     return await openLandingLog({ store, table: "t", writer: "test", emit }, signal);
+  }
+
+  /** What killed processes committed is given its names, as a follower would do. */
+  async publishLeft(): Promise<void> {
+    const { clock } = this;
+    const options = { store: this.disk.open(), emit: () => undefined, clock };
+    await this.settled(sweepStaging(await this.#log(), options, signal));
   }
 
   async commits(): Promise<number> {

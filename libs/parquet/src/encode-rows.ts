@@ -1,17 +1,17 @@
 import { rm } from "node:fs/promises";
 import { HybridgeError, isAbort } from "@hybridge/core";
-import type { Encoded, EncodeRequest } from "@hybridge/landing";
+import type { EncodeRequest } from "@hybridge/landing";
 import { parquetError } from "./errors.ts";
 import { accountOf, readBack } from "./read-back.ts";
 import type { RowBuffer } from "./row-buffer.ts";
-import { writeHours, type EncodeTools } from "./write-hours.ts";
+import { writeHours, type EncodedFiles, type EncodeTools } from "./write-hours.ts";
 
 /** Writes the files of a buffer's rows, one an hour, and reads them back. */
 export async function encodeRows(
   tools: EncodeTools,
   buffer: RowBuffer,
   { landedAtMs, without = [], signal }: EncodeRequest,
-): Promise<Encoded> {
+): Promise<EncodedFiles> {
   signal.throwIfAborted();
   const isWanted = buffer.isWanted(without);
   const { order, hours } = buffer.byHour(isWanted);

@@ -1,4 +1,5 @@
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
+import { Semaphore } from "@hybridge/core";
 import type {
   ColumnList,
   Encoded,
@@ -8,13 +9,14 @@ import type {
 } from "@hybridge/landing";
 import { encodeRows } from "./encode-rows.ts";
 import { ParquetError } from "./errors.ts";
+import { leaveOut } from "./leave-out.ts";
 import { RowBuffer, type SlabPool } from "./row-buffer.ts";
 import { registerRowSource } from "./row-source.ts";
 import { columnsOf } from "./select-rows.ts";
 import { SLAB_BYTES, Slab } from "./slab.ts";
 import { openStaging } from "./staging.ts";
 import { hasKnownLayout } from "./string-views.ts";
-import type { EncodeTools } from "./write-hours.ts";
+import type { EncodedFiles, EncodeTools } from "./write-hours.ts";
 
 export interface FlushEncoderOptions {
   /** Where files wait until they are published; each encoder has a folder of its own in it. */
@@ -57,6 +59,7 @@ export async function flushEncoder(options: FlushEncoderOptions): Promise<FlushE
   });
   const tools: EncodeTools = {
     connection,
+    turns: new Semaphore(1),
     staging,
     source: registerRowSource(connection),
     compression: options.compression,
@@ -101,9 +104,19 @@ function slabPool(): SlabPool {
   };
 }
 
+function withoutOthers(tools: EncodeTools, files: EncodedFiles): Encoded {
+  return {
+    ...files,
+    async without(partitions, signal) {
+      const left = () => leaveOut(tools, files, partitions, signal);
+      return withoutOthers(tools, await tools.turns.run(left, signal));
+    },
+  };
+}
+
 function openBuffer(tools: EncodeTools, pool: SlabPool): FlushBuffer {
   const rows = new RowBuffer(pool);
-  let encoding: Promise<Encoded> | undefined;
+  let encoding: Promise<EncodedFiles> | undefined;
   return {
     get bytes() {
       return rows.bytes;
@@ -114,8 +127,8 @@ function openBuffer(tools: EncodeTools, pool: SlabPool): FlushBuffer {
     append: (at, records) => rows.append(at, records),
     drop: (partitions) => rows.drop(partitions),
     async encode(request: EncodeRequest) {
-      encoding = encodeRows(tools, rows, request);
-      return encoding;
+      encoding = tools.turns.run(() => encodeRows(tools, rows, request), request.signal);
+      return withoutOthers(tools, await encoding);
     },
     async [Symbol.asyncDispose]() {
       // Its slabs are others' next: nothing may read them any more.

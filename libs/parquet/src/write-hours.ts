@@ -4,7 +4,8 @@ import { readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { DuckDBConnection } from "@duckdb/node-api";
-import type { FlushFile, LocalFile } from "@hybridge/landing";
+import type { Semaphore } from "@hybridge/core";
+import type { Encoded, FlushFile, LocalFile } from "@hybridge/landing";
 import { quoted, runStatement } from "./duckdb.ts";
 import { ParquetError, ParquetMemoryError } from "./errors.ts";
 import type { HourRows, RowBuffer } from "./row-buffer.ts";
@@ -16,6 +17,8 @@ import type { Staging } from "./staging.ts";
 /** What encoding works with, the same for every flush. */
 export interface EncodeTools {
   readonly connection: DuckDBConnection;
+  /** The connection runs one thing at a time. */
+  readonly turns: Semaphore;
   readonly staging: Staging;
   readonly source: RowSource;
   readonly compression: "zstd" | "snappy";
@@ -32,15 +35,18 @@ export interface EncodeJob {
   readonly signal: AbortSignal;
 }
 
+/** The files of a flush, without a way to make others of them. */
+export type EncodedFiles = Omit<Encoded, "without">;
+
 /** A file without what only reading it back tells. */
 export type WrittenHour = Omit<FlushFile, "ranges">;
 
 /** Bytes of values in a row group, about: DuckDB holds several times as much until it is written. */
-const ROW_GROUP_BYTES = 4_194_304;
+export const ROW_GROUP_BYTES = 4_194_304;
 const ROW_GROUP_ROWS_MAX = 122_880;
 
 /** Level 1 of zstd takes 40% of the time of level 3, its default, for 5% more bytes of posts. */
-const COMPRESSION = {
+export const COMPRESSION = {
   zstd: "COMPRESSION zstd, COMPRESSION_LEVEL 1",
   snappy: "COMPRESSION snappy",
 } as const;
@@ -170,7 +176,7 @@ function groupRows(buffer: RowBuffer, order: Int32Array, from: number, to: numbe
 /** Files of this size are read at once. */
 const SMALL_BYTES = 1_048_576;
 
-async function described(localPath: string, signal: AbortSignal): Promise<LocalFile> {
+export async function described(localPath: string, signal: AbortSignal): Promise<LocalFile> {
   const { size: bytes } = await stat(localPath);
   if (bytes <= SMALL_BYTES) {
     const sha256 = hash("sha256", await readFile(localPath, { signal }), "hex");

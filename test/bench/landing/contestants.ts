@@ -85,10 +85,10 @@ export const hybridge: Contestant = async (contest) => {
     stdio: ["ignore", "ignore", "pipe"],
     signal,
   });
-  return await watch(child, (line, begun) => {
+  return await watch(child, records, (line, begun) => {
     if (line.includes('"event":"service.listening"')) begun();
     const rows = /"event":"flush\.landed".*"rows":(\d+)/.exec(line)?.[1];
-    return rows === undefined ? 0 : Number(rows) / records;
+    return Number(rows ?? 0);
   });
 };
 
@@ -112,7 +112,7 @@ export function spark(jars: string, form: "parquet" | "text", perTrigger: number
       { stdio: ["pipe", "pipe", log], signal, env: { ...process.env, HADOOP_USER_NAME: user() } },
     );
     closeSync(log);
-    return await watch(child, (line, begun) => {
+    return await watch(child, 1, (line, begun) => {
       if (line === "BEGIN") begun();
       return line === "END" ? 1 : 0;
     });
@@ -140,22 +140,23 @@ const OPENED = [
   "sun.util.calendar",
 ].map((name) => `--add-opens=java.base/${name}=ALL-UNNAMED`);
 
-/** @param done what a line adds to the share of the work that is done; `begun` ends the start-up */
+/** @param done what a line adds to the work that is done, `all` of it at the end; `begun` ends the start-up */
 async function watch(
   child: ChildProcess,
+  all: number,
   done: (line: string, begun: () => void) => number,
 ): Promise<Run> {
   const ended = once(child, "close");
   ended.catch(() => undefined);
   let begin: Moment | undefined;
-  let share = 0;
+  let soFar = 0;
   const last: string[] = [];
   try {
     for await (const line of createInterface(child.stdout ?? (child.stderr as never))) {
       last.push(line);
       if (last.length > 20) last.shift();
-      share += done(line, () => (begin ??= now(child)));
-      if (begin && share >= 1) {
+      soFar += done(line, () => (begin ??= now(child)));
+      if (begin && soFar >= all) {
         const run = between(child, begin, now(child));
         // The names of the last files follow their commit by a moment.
         child.kill("SIGTERM");

@@ -41,7 +41,7 @@ function pick<T>(random: Random, list: readonly T[]): T {
 function flushFailpoints(): string[] {
   const table = readFileSync(new URL("../../../docs/failpoints.md", import.meta.url), "utf8");
   const names = [...table.matchAll(/^\| ([\w.-]+) \|/gm)].map(([, name = ""]) => name);
-  const upkeep = /archive|checkpoint|mark|remove|sweep|quarantine|take-over/;
+  const upkeep = /archive|checkpoint|mark|remove|sweep|quarantine|take-over|behind|leaving-out/;
   return names.filter((name) => /^(landing|landing-log|hdfs)\./.test(name) && !upkeep.test(name));
 }
 

@@ -19,8 +19,11 @@ import type { EngineStatus } from "./status.ts";
 
 /** Between a stop and the moment when what is not landed yet is given up. */
 const STOP_MS = 6_000;
-/** Bytes that are taken in before other work of the process gets a turn. */
-const TURN_BYTES = 1_048_576;
+/**
+ * Bytes that are taken in before other work of the process gets a turn: the encoder of the flush
+ * before asks for its next rows on this thread, and waits for them.
+ */
+const TURN_BYTES = 131_072;
 
 /**
  * Lands partitions of a topic, those that it is told it has, through a log that decides what counts.

@@ -37,6 +37,7 @@ export class FlushBuffer {
   readonly #without: Lane[] = [];
   #gaps: Gap[] = [];
   #isSealed = false;
+  #drops = 0;
   #openedAtMs: number | undefined;
 
   constructor(encoder: RecordBuffer, observer: FlushObserver, clock: MonotonicClock) {
@@ -66,12 +67,14 @@ export class FlushBuffer {
     const to = isCut ? stopAt : batch.nextOffset;
     const slice = this.#sliceOf(lane, batch.from);
     slice.to = to;
+    const isFirst = slice.records === 0;
     slice.records += records.length;
     if (records.length > 0) {
       this.encoder.append(placeOf(lane), records);
       this.observer.read(records);
     }
-    lane.advance(to, batch.lastStableOffset, records.length, records[0]?.timestampMs ?? -1);
+    const firstMs = isFirst ? records[0]?.timestampMs : undefined;
+    lane.advance(to, batch.lastStableOffset, records.length, firstMs);
     if (records.length === 0 && lane.state !== "filled") return;
     slice.isWorthIt = true;
     this.#openedAtMs ??= this.#clock.monotonic();
@@ -82,13 +85,20 @@ export class FlushBuffer {
     this.#openedAtMs ??= this.#clock.monotonic();
   }
 
-  /** No more comes; who is dropped from now on is left out when it is encoded. */
+  /** No more comes; who is dropped from now on is left out of what is made of it. */
   seal(): void {
     this.#isSealed = true;
   }
 
+  /** Changes when something is dropped: what was made of the buffer before has too much in it. */
+  get drops(): number {
+    return this.#drops;
+  }
+
   /** What the lane brought is not landed; whoever has the partition reads it again. */
   drop(lane: Lane): void {
+    if (!this.has(lane)) return;
+    this.#drops += 1;
     this.#gaps = this.#gaps.filter((gap) => gap.lane !== lane);
     if (!this.#slices.delete(lane)) return;
     if (this.#isSealed) this.#without.push(lane);
@@ -97,6 +107,10 @@ export class FlushBuffer {
 
   has(lane: Lane): boolean {
     return this.#slices.has(lane) || this.#gaps.some((gap) => gap.lane === lane);
+  }
+
+  lanes(): readonly Lane[] {
+    return [...this.#slices.keys(), ...this.#gaps.map(({ lane }) => lane)];
   }
 
   slices(): readonly Slice[] {

@@ -1,20 +1,11 @@
-import {
-  describeError,
-  failpoint,
-  InvariantError,
-  isAbort,
-  Notifier,
-  type MonotonicClock,
-  type Emit,
-} from "@hybridge/core";
+import { failpoint, Notifier, type MonotonicClock, type Emit } from "@hybridge/core";
 import type { FlushDeadLetter, FlushEncoder, FlushRecord } from "../encoder-port.ts";
 import type { Health } from "../engine/health.ts";
 import type { Lane } from "../lanes/lane.ts";
-import type { PartitionRange } from "../log/coverage.ts";
-import type { CommitOutcome, LandingLog, PreparedCommit } from "../log/landing-log.ts";
+import type { LandingLog, PreparedCommit } from "../log/landing-log.ts";
 import type { Pace } from "../log/pace.ts";
 import type { LocalFile } from "../store-port.ts";
-import { contentOf, countsOf } from "./content.ts";
+import { Flight } from "./flight.ts";
 import { FlushBuffer, type Gap, type Slice } from "./flush-buffer.ts";
 
 /** A flush that is in the log. */
@@ -65,18 +56,29 @@ export type WriteDeadLetters = (
 ) => Promise<LocalFile & AsyncDisposable>;
 
 /**
- * Lands what the open buffer holds, one flush at a time, while the next buffer fills:
- * encode, prepare (draft and upload), commit, publish. The publishing of one flush may overlap with
- * the next one.
+ * Flushes that are under way at once: one is encoded, the others wait for the store, which takes a
+ * second for a flush whatever its size (HDFS closes two files one after the other).
+ */
+const UNDER_WAY_MAX = 4;
+
+/**
+ * Lands what the open buffer holds, while the next one fills:
+ *
+ *     encode           one at a time; its buffer is free afterwards
+ *     draft, uploads   several at once
+ *     commit, publish  in their order; publishing may lag behind by one
  */
 export class Flusher {
   readonly #options: FlusherOptions;
   readonly #changed = new Notifier();
   #open: FlushBuffer;
   #dueAfterMs: number | undefined;
-  /** Under way: it is not decided yet what becomes of its records; publishing is not part of it. */
-  #flight: FlushBuffer | undefined;
+  /** It is not decided yet what becomes of their records; publishing is not part of it. The oldest first. */
+  readonly #underWay: Flight[] = [];
+  #lastDecided: Promise<void> = Promise.resolve();
   #publishing: Promise<void> = Promise.resolve();
+  /** Aborted by a flush that can never be landed. */
+  readonly #broken = new AbortController();
   #isRequested = false;
 
   constructor(options: FlusherOptions) {
@@ -110,12 +112,22 @@ export class Flusher {
 
   /** Flushes until `stop` and then once more, if there is anything; `kill` ends it at once. */
   async run(stop: AbortSignal, kill: AbortSignal): Promise<void> {
-    for (;;) {
-      await this.#untilDue(stop);
-      await this.#flush(kill);
-      if (stop.aborted) break;
+    const broken = this.#broken.signal;
+    const until = AbortSignal.any([kill, broken]);
+    const noMore = AbortSignal.any([stop, broken]);
+    try {
+      for (;;) {
+        await this.#untilDue(noMore);
+        await this.#untilRoomForOne(until);
+        until.throwIfAborted();
+        await this.#flush(until);
+        if (stop.aborted) break;
+      }
+    } finally {
+      await this.#lastDecided.catch(() => undefined);
+      await this.#publishing.catch(() => undefined);
     }
-    await this.#publishing;
+    await Promise.all([this.#lastDecided, this.#publishing]);
   }
 
   /** Lands what has been read without waiting for its time. */
@@ -131,23 +143,24 @@ export class Flusher {
     while (this.#open === wanted && wanted.openedAtMs !== undefined && !signal.aborted) {
       await this.#changed.wait(signal);
     }
-    await this.#decided(signal);
+    const last = this.#underWay.at(-1);
+    while (last && this.#underWay.includes(last) && !signal.aborted) {
+      await this.#changed.wait(signal);
+    }
     signal.throwIfAborted();
   }
 
-  /** Waits until no flush under way has records of these lanes, or the signal. */
+  /** Waits until no flush under way has records of these partitions, or the signal. */
   async settle(lanes: readonly Lane[], signal: AbortSignal): Promise<void> {
-    const flight = this.#flight;
-    if (flight && lanes.some((lane) => flight.has(lane))) await this.#decided(signal);
+    while (!signal.aborted) {
+      const underWay = new Set(this.#underWay.flatMap((each) => each.lanes.map(keyOf)));
+      if (!lanes.some((lane) => underWay.has(keyOf(lane)))) return;
+      await this.#changed.wait(signal);
+    }
   }
 
   drop(lanes: readonly Lane[]): void {
     for (const lane of lanes) this.#open.drop(lane);
-  }
-
-  async #decided(signal: AbortSignal): Promise<void> {
-    const flight = this.#flight;
-    while (flight && this.#flight === flight && !signal.aborted) await this.#changed.wait(signal);
   }
 
   async #untilDue(stop: AbortSignal): Promise<void> {
@@ -173,106 +186,90 @@ export class Flusher {
     woken.abort();
   }
 
-  /** Takes the open buffer and lands it. */
-  async #flush(kill: AbortSignal): Promise<void> {
+  /** One that holds dead letters in memory is like a buffer: nothing is encoded before it is decided. */
+  async #untilRoomForOne(until: AbortSignal): Promise<void> {
+    const isFull = () =>
+      this.#underWay.length >= UNDER_WAY_MAX || this.#underWay.some((each) => each.holdsLetters);
+    while (isFull() && !until.aborted) await this.#changed.wait(until);
+  }
+
+  /** Takes the open buffer. Resolves when it is encoded and free again. */
+  async #flush(until: AbortSignal): Promise<void> {
     const buffer = this.#open;
     if (buffer.openedAtMs === undefined) return;
     this.#open = this.#newBuffer();
     this.#dueAfterMs = undefined;
     this.#isRequested = false;
     buffer.seal();
-    this.#flight = buffer;
+    const flight = new Flight(buffer, this.#options);
+    const before = this.#lastDecided;
+    const isBehind = this.#underWay.push(flight) > 1;
     this.#changed.notify();
+    const encoded = Promise.withResolvers<undefined>();
+    const decided = buffer.observer.land({ records: buffer.records }, async () => {
+      await using _files = flight;
+      await flight.encode(until);
+      if (isBehind) failpoint("landing.after-encode-behind");
+      encoded.resolve(undefined);
+      await this.#land(flight, before, until);
+    });
+    this.#lastDecided = this.#whenDecided(flight, decided);
+    this.#lastDecided.catch(() => undefined);
+    await Promise.race([encoded.promise, this.#lastDecided]);
+  }
+
+  async #whenDecided(flight: Flight, decided: Promise<void>): Promise<void> {
     try {
-      await buffer.observer.land({ records: buffer.records }, async () => {
-        try {
-          await this.#land(buffer, kill);
-        } finally {
-          await buffer.encoder[Symbol.asyncDispose]();
-        }
-      });
+      await decided;
+    } catch (error) {
+      this.#broken.abort(error);
+      throw error;
     } finally {
-      this.#flight = undefined;
+      this.#underWay.splice(this.#underWay.indexOf(flight), 1);
       this.#changed.notify();
     }
   }
 
-  async #land(buffer: FlushBuffer, kill: AbortSignal): Promise<void> {
-    const { health, encoder, clock, writeDeadLetters } = this.#options;
-    const landedAtMs = clock.now();
-    while (buffer.isWorthIt) {
-      const [slices, gaps] = [buffer.slices(), buffer.gaps()];
-      const request = { landedAtMs, without: buffer.without(), signal: kill };
-      const encode = () => buffer.encoder.encode(request);
-      await using encoded = await health.persist("encoder", encode, kill);
-      const { deadLetters } = encoded;
-      const write = () => writeDeadLetters(deadLetters, kill);
-      const hasDead = deadLetters.length > 0;
-      await using dead = hasDead ? await health.persist("encoder", write, kill) : undefined;
-      failpoint("landing.after-encode");
-      const content = contentOf({ slices, gaps, encoded, dead, columns: encoder.columns });
-      const { prepared, outcome } = await this.#commit(content, kill);
-      if (outcome.kind === "committed") {
-        await this.#committed({ ...countsOf(encoded), slices, gaps, prepared, ...outcome }, kill);
-        return;
-      }
-      await this.#discard(prepared, kill);
-      if (outcome.kind === "asleep") {
-        this.#options.listener.overslept();
-        return;
-      }
-      const lost = lanesOf(outcome.ranges, slices, gaps);
-      if (lost.length === 0) throw new InvariantError("a commit was refused for nobody's ranges");
-      for (const lane of lost) buffer.drop(lane);
-      this.#options.listener.lost(lost);
-    }
-  }
-
-  /** Stages and commits, again and again while only a sweep is in the way. */
-  async #commit(
-    content: Parameters<LandingLog["prepare"]>[0],
-    kill: AbortSignal,
-  ): Promise<{
-    readonly prepared: PreparedCommit;
-    readonly outcome: Exclude<CommitOutcome, { kind: "swept" } | { kind: "refused" }>;
-  }> {
-    const { log, health, pace } = this.#options;
+  /** Stages a flush and, when those before it are decided, commits what is left of it. */
+  async #land(flight: Flight, before: Promise<void>, until: AbortSignal): Promise<void> {
+    await Promise.all([flight.stage(until), before]);
+    const { listener } = this.#options;
     for (;;) {
-      const prepared = await health.persist("store", () => log.prepare(content, kill), kill);
-      failpoint("landing.before-commit");
-      const outcome = await health.persist("store", () => log.commit(prepared, kill), kill);
-      pace.committed(outcome.attempts, outcome.kind === "committed");
-      if (outcome.kind === "refused") throw new InvariantError(`a flush: ${outcome.reason}`);
-      if (outcome.kind !== "swept") return { prepared, outcome };
-      await this.#discard(prepared, kill);
+      const outcome = await flight.commit(until);
+      if (outcome.kind === "empty") return;
+      if (outcome.kind === "committed") {
+        await this.#committed(outcome.flush, until);
+        return;
+      }
+      if (outcome.kind === "asleep") {
+        for (const each of this.#underWay) this.#dropFrom(each, each.lanes);
+        listener.overslept();
+        return;
+      }
+      // What comes behind the loss has a hole before it.
+      for (const each of this.#underWay) this.#dropFrom(each, outcome.lanes);
+      listener.lost(outcome.lanes);
     }
   }
 
-  async #committed(flush: LandedFlush, kill: AbortSignal): Promise<void> {
+  #dropFrom(flight: Flight, lanes: readonly Lane[]): void {
+    for (const lane of lanes) flight.drop(lane);
+  }
+
+  async #committed(flush: LandedFlush, until: AbortSignal): Promise<void> {
     failpoint("landing.after-commit");
     this.#options.listener.committed(flush);
     // At most one publication lags behind, so that a store which only takes commits is noticed.
     await this.#publishing;
-    this.#publishing = this.#publish(flush, kill);
+    this.#publishing = this.#publish(flush, until);
     this.#publishing.catch(() => undefined);
   }
 
-  async #publish({ prepared }: LandedFlush, kill: AbortSignal): Promise<void> {
+  async #publish({ prepared }: LandedFlush, until: AbortSignal): Promise<void> {
     const { log, health } = this.#options;
-    await health.persist("store", () => log.publish(prepared, kill), kill);
+    await health.persist("store", () => log.publish(prepared, until), until);
     failpoint("landing.after-publish");
-    await health.persist("store", () => log.maintain(kill), kill);
-  }
-
-  /** What is not discarded a sweeper removes. */
-  async #discard(prepared: PreparedCommit, kill: AbortSignal): Promise<void> {
-    try {
-      await this.#options.log.discard(prepared, kill);
-    } catch (error) {
-      if (isAbort(error, kill)) throw error;
-      const message = `a draft was not removed, and is left to the sweeper: ${describeError(error)}`;
-      this.#options.emit({ name: "landing.draft_left", level: "debug", message, error });
-    }
+    await health.persist("store", () => log.maintain(until), until);
   }
 
   #newBuffer(): FlushBuffer {
@@ -281,13 +278,7 @@ export class Flusher {
   }
 }
 
-function lanesOf(
-  ranges: readonly PartitionRange[],
-  slices: readonly Slice[],
-  gaps: readonly Gap[],
-): readonly Lane[] {
-  const key = (topicId: string, partition: number) => `${topicId} ${partition}`;
-  const lost = new Set(ranges.map(({ topicId, partition }) => key(topicId, partition)));
-  const lanes = new Set([...slices, ...gaps].map(({ lane }) => lane));
-  return [...lanes].filter((lane) => lost.has(key(lane.topic.topicId, lane.partition)));
+/** Of a partition: one that was taken away and came back is another lane. */
+function keyOf({ topic, partition }: Lane): string {
+  return `${topic.topicId} ${partition}`;
 }

@@ -33,9 +33,10 @@ export class Lane {
   #landed = 0n;
   #committedTo = 0n;
   #endOffset = 0n;
-  /** Records that were read and are in no commit: how many flushes hold some, and the oldest time. */
+  /** Records that were read and are in no commit. */
   #pending = 0;
-  #oldestMs: number | undefined;
+  /** The first of them in each flush. */
+  #waiting: { readonly from: bigint; readonly timestampMs: number }[] = [];
   #unseen: Unseen[] = [];
   isPaused = false;
 
@@ -82,17 +83,20 @@ export class Lane {
     this.#committedTo = hole.from;
     this.#stopAt = hole.to;
     this.#pending = 0;
-    this.#oldestMs = undefined;
+    this.#waiting = [];
   }
 
-  /** Everything below `nextOffset` was read; `records` of it are in a buffer. */
-  advance(nextOffset: bigint, endOffset: bigint, records: number, oldestMs: number): void {
+  /**
+   * Everything below `nextOffset` was read; `records` of it are in a buffer.
+   *
+   * @param firstMs timestamp of the first of them, where the buffer had none of this lane before
+   */
+  advance(nextOffset: bigint, endOffset: bigint, records: number, firstMs?: number): void {
+    if (firstMs !== undefined) this.#waiting.push({ from: this.#next, timestampMs: firstMs });
     this.#next = nextOffset;
     this.#endOffset = endOffset;
-    if (records > 0) {
-      this.#pending += records;
-      this.#oldestMs ??= oldestMs;
-    } else if (this.#pending === 0) this.#landed = nextOffset;
+    if (records > 0) this.#pending += records;
+    else if (this.#pending === 0) this.#landed = nextOffset;
     if (this.#stopAt !== undefined && nextOffset >= this.#stopAt) this.#state = "filled";
   }
 
@@ -101,7 +105,7 @@ export class Lane {
     this.#unseen.push({ commit, from: range.from });
     if (this.isOver) return;
     this.#pending = Math.max(0, this.#pending - records);
-    this.#oldestMs = undefined;
+    this.#waiting = this.#waiting.filter(({ from }) => from >= range.to);
     if (range.to > this.#committedTo) this.#committedTo = range.to;
     // Offsets behind the last record may be control records, which nothing has to land.
     this.#landed = this.#pending === 0 && this.#next > range.to ? this.#next : range.to;
@@ -177,8 +181,8 @@ export class Lane {
   lag(nowMs: number): { readonly lag: bigint; readonly lagMs: bigint } {
     const lag = this.#endOffset > this.#landed ? this.#endOffset - this.#landed : 0n;
     // Producers may write any time; -1 is Kafka's "none", from which no lag can be told.
-    const isTimed = this.#oldestMs !== undefined && this.#oldestMs >= 0;
-    const lagMs = lag > 0n && isTimed ? Math.max(0, nowMs - (this.#oldestMs ?? nowMs)) : 0;
+    const oldestMs = this.#waiting[0]?.timestampMs ?? -1;
+    const lagMs = lag > 0n && oldestMs >= 0 ? Math.max(0, nowMs - oldestMs) : 0;
     return { lag, lagMs: BigInt(Math.trunc(lagMs)) };
   }
 }

@@ -139,7 +139,7 @@ export class Lanes {
 
   /** Finds out for waiting lanes where they go on: reads the log to its end, and only then fetches. */
   async run(kill: AbortSignal): Promise<void> {
-    const { log, health, takeOver, signal } = this.#options;
+    const { log, health, flusher, takeOver, signal } = this.#options;
     for (;;) {
       signal.throwIfAborted();
       const lanes = this.all.filter((lane) => lane.state === "waiting");
@@ -147,6 +147,8 @@ export class Lanes {
         await this.#changed.wait(signal);
         continue;
       }
+      // What is under way is about to be in the log.
+      await flusher.settle(lanes, signal);
       await health.persist("store", () => log.refresh(kill), signal);
       if (takeOver) {
         const partitions = lanes.map(({ partition }) => partition);

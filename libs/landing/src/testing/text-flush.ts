@@ -102,6 +102,11 @@ function encodeText(rows: readonly TextRow[]): Encoded {
     files,
     deadLetters,
     partitions: [...advances.values()],
+    without(partitions, signal) {
+      signal.throwIfAborted();
+      const left = new Set(partitions.map(keyOf));
+      return Promise.resolve(encodeText(rows.filter((row) => !left.has(keyOf(row)))));
+    },
     async [Symbol.asyncDispose]() {
       for (const file of files) await remove(file);
     },

@@ -43,6 +43,13 @@ export interface AcceptanceOptions {
 
 /** A group hears of a dead process after this time. */
 const SESSION_MS = 6_000;
+/** Where a process is killed whose flushes overtake one another. */
+const SEVERAL_UNDER_WAY = [
+  "landing.after-encode-behind",
+  "landing.before-commit@2",
+  "landing-log.after-create@2",
+  "landing.after-commit@2",
+];
 
 /**
  * Registers with node:test what each warehouse must do, on real components: exactly once under
@@ -164,6 +171,43 @@ function landingCases(run: AcceptanceRun): void {
       const end = await process.ended;
       assert.equal(end.signal, "SIGKILL", `${failpoint}: ${process.log()}`);
     }
+    await run.landAll();
+    await run.assertAllLanded();
+  });
+
+  void it("killed with several flushes under way, it goes on the same", async () => {
+    for (const [index, failpoint] of SEVERAL_UNDER_WAY.entries()) {
+      await run.write(60);
+      const more = {
+        HYBRIDGE_FAILPOINT: failpoint,
+        HYBRIDGE_GROUP_ID: `several-${index}`,
+        // So that each batch is a flush.
+        HYBRIDGE_FLUSH_RECORDS_MAX: "4",
+      };
+      await using process = run.start(more);
+      const end = await process.ended;
+      assert.equal(end.signal, "SIGKILL", `${failpoint}: ${process.log()}`);
+    }
+    await run.landAll();
+    await run.assertAllLanded();
+  });
+
+  void it("killed when it has left out what another was faster with, it goes on the same", async () => {
+    await using rival = run.start({ HYBRIDGE_PARTITIONS: "0" });
+    const all = `0-${run.partitions - 1}`;
+    const failpoint = "landing.after-leaving-out";
+    const more = { HYBRIDGE_PARTITIONS: all, HYBRIDGE_FAILPOINT: failpoint };
+    await using process = run.start(more);
+    const over = new AbortController();
+    void process.ended.then(() => over.abort());
+    // They race for partition 0 until the rival wins once.
+    for (let round = 0; round < 200 && !over.signal.aborted; round++) {
+      await run.write(2 * run.partitions);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    assert.ok(over.signal.aborted, `it never lost:\n${process.log().slice(-3_000)}`);
+    assert.equal((await process.ended).signal, "SIGKILL", process.log());
+    await run.stop(rival);
     await run.landAll();
     await run.assertAllLanded();
   });
