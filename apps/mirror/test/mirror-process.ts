@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { createInterface } from "node:readline";
+import { serviceEnvironment, serviceFlags } from "@hybridge/core";
 import {
   MirrorControlServiceClient,
   type GetStatusResponse,
@@ -31,9 +32,8 @@ const PARTITIONS_SHOWN = 5;
 
 /** Starts the service as it is started in operation, on a free port. */
 export function startMirrorProcess(env: Readonly<Record<string, string>>): MirrorProcess {
-  const flags = ["--conditions=@hybridge/source", "--max-semi-space-size=16"];
-  const child = spawn(process.execPath, [...flags, "--import", "@hybridge/tracing/preload", main], {
-    env: { PATH: process.env["PATH"] ?? "", ...env },
+  const child = spawn(process.execPath, [...serviceFlags, main], {
+    env: { PATH: process.env["PATH"] ?? "", ...serviceEnvironment, ...env },
     stdio: ["ignore", "ignore", "pipe"],
   });
   const lines: string[] = [];

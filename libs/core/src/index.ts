@@ -37,4 +37,5 @@ export { RateMeter } from "./rate.ts";
 export { Secret } from "./secret.ts";
 export { Semaphore } from "./semaphore.ts";
 export { retry, type RetryOptions } from "./retry.ts";
+export { serviceEnvironment, serviceFlags } from "./service-process.ts";
 export { tlsFiles, tlsFileSettings, type TlsMaterial } from "./tls-files.ts";

@@ -6,7 +6,7 @@ export interface SourceBatch {
   readonly kind: "batch";
   readonly partition: number;
   readonly from: bigint;
-  /** Buffers may be views of a larger one: who keeps them copies them. */
+  /** Buffers are views that may be empty after the next step: who keeps them copies them. */
   readonly records: readonly FlushRecord[];
   /** Where reading goes on, past records that are not data. */
   readonly nextOffset: bigint;

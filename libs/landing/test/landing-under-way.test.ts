@@ -198,6 +198,21 @@ test("dead letters stay in memory until they are landed: nothing is encoded besi
   await world.settled(engine.stop());
 });
 
+test("stopped while one is encoded, it lands what was read meanwhile too", async () => {
+  const world = new LandingWorld({ batchMax: 5 });
+  world.write(0, 10);
+  const door = gate();
+  const encoder = textFlushEncoder({ beforeEncode: () => door.pass() });
+  const { engine } = await world.start({ limits, encoder });
+  engine.assigned([0]);
+  await world.until(() => door.waiting === 1 && engine.status().partitions[0]?.readOffset === 10n);
+  const stopped = engine.stop();
+  await world.pass(500);
+  door.open();
+  await world.settled(stopped);
+  assert.deepEqual(world.rows(), world.written.toSorted());
+});
+
 test("a flush that can never be landed ends the landing, whatever else is under way", async () => {
   const world = new LandingWorld({ batchMax: 5 });
   world.write(0, 20);

@@ -14,7 +14,7 @@ export const warehouseSettings = {
     doc: "a flush begins at this many records, whatever its time",
   },
   HYBRIDGE_MEMORY_BYTES_MAX: {
-    schema: setting.integer(268_435_456, 17_179_869_184, 419_430_400),
+    schema: setting.integer(369_098_752, 17_179_869_184, 419_430_400),
     doc: "memory of the process; buffers are made to fit, and a flush begins when one is full",
   },
   HYBRIDGE_GROUP_ID: {

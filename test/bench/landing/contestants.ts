@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { serviceEnvironment, serviceFlags } from "@hybridge/core";
 import { javaProgram } from "../mirror/machine.ts";
 import { cpuSeconds, rssPeakMb } from "../mirror/process-usage.ts";
 
@@ -50,10 +51,7 @@ function between(child: ChildProcess, begin: Moment, end: Moment): Run {
 
 /** Arguments of Node that start warehouse-internal, as `npm start` does. */
 export const HYBRIDGE: readonly string[] = [
-  "--conditions=@hybridge/source",
-  "--max-semi-space-size=16",
-  "--import",
-  "@hybridge/tracing/preload",
+  ...serviceFlags,
   fileURLToPath(new URL("../../../apps/warehouse-internal/src/main.ts", import.meta.url)),
 ];
 
@@ -61,6 +59,7 @@ export const HYBRIDGE: readonly string[] = [
 export function warehouseEnvironment(contest: Contest): NodeJS.ProcessEnv {
   return {
     PATH: process.env["PATH"],
+    ...serviceEnvironment,
     HYBRIDGE_SOURCE_BOOTSTRAP: contest.bootstrap,
     HYBRIDGE_TOPIC: contest.topic,
     HYBRIDGE_WEBHDFS_URL: contest.webhdfs,

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { createWriteStream, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { createInterface } from "node:readline";
-import { HybridgeError, systemClock } from "@hybridge/core";
+import { HybridgeError, serviceEnvironment, serviceFlags, systemClock } from "@hybridge/core";
 import type { ServiceName } from "./plan.ts";
 
 /** A service cannot be kept running: it ends again and again, or its settings are wrong. */
@@ -96,25 +96,14 @@ async function runOnce(
   state: { child?: ChildProcess; address?: string | undefined },
   log: NodeJS.WritableStream,
 ): Promise<{ end: End; listened: boolean }> {
-  const child = spawn(
-    process.execPath,
-    [
-      "--conditions=@hybridge/source",
-      // Node lets its young generation grow to 128 MiB; a quarter costs nothing (docs/benchmarks.md).
-      "--max-semi-space-size=16",
-      "--import",
-      "@hybridge/tracing/preload",
-      `apps/${options.name}/src/main.ts`,
-    ],
-    {
-      cwd: options.root,
-      env: { ...withoutHybridge(process.env), ...options.env },
-      // Its own group: Ctrl-C reaches only us, and we stop the services in order. The channel tells
-      // the service when we are gone.
-      detached: true,
-      stdio: ["ignore", "ignore", "pipe", "ipc"],
-    },
-  );
+  const child = spawn(process.execPath, [...serviceFlags, `apps/${options.name}/src/main.ts`], {
+    cwd: options.root,
+    env: { ...withoutHybridge(process.env), ...serviceEnvironment, ...options.env },
+    // Its own group: Ctrl-C reaches only us, and we stop the services in order. The channel tells
+    // the service when we are gone.
+    detached: true,
+    stdio: ["ignore", "ignore", "pipe", "ipc"],
+  });
   state.child = child;
   let listened = false;
   let lastLine = "";

@@ -74,7 +74,8 @@ export interface PartitionsOptions {
  * Reads committed records (read_committed, checksums verified) of partitions of one topic that come
  * and go. Iterate over it once: results of a partition come in order, those of different partitions
  * in turns; the iteration ends with the signal or when the source is disposed of, and never throws
- * for what happens to a partition, a broker or the topic. Buffers are views: copy what is kept.
+ * for what happens to a partition, a broker or the topic. Buffers are views that may be empty after
+ * the next step of the iteration: copy what is kept.
  */
 export interface Partitions extends AsyncIterable<PartitionResult>, AsyncDisposable {
   /**

@@ -4,6 +4,7 @@ import type { Fetched } from "../fetcher.ts";
 import { batchesOf, type Batch } from "../wire/batch.ts";
 import { makeCommittedFilter } from "../wire/committed.ts";
 import { decodeRecords } from "../wire/record.ts";
+import type { UnpackedMemory } from "./unpacked-memory.ts";
 
 /** Unpacked bytes after which a result is long enough. */
 const RESULT_BYTES = 512 * 1024;
@@ -43,8 +44,12 @@ export class Held {
     return this.#at >= this.#batches.length;
   }
 
-  /** The next records. What is damaged stays in front: everything before it goes out first. */
-  take(): Taken {
+  /**
+   * The next records. What is damaged stays in front: everything before it goes out first.
+   *
+   * @param memory gets what compressed batches are unpacked to
+   */
+  take(memory: UnpackedMemory): Taken {
     const records: PartitionRecord[] = [];
     let bytes = 0;
     let damage: Taken["damage"];
@@ -52,7 +57,7 @@ export class Held {
       const batch = this.#batches[this.#at];
       if (!batch) break;
       try {
-        if (this.#isCommitted(batch)) bytes += this.#decode(batch, records);
+        if (this.#isCommitted(batch)) bytes += this.#decode(batch, records, memory);
         this.#next = batch.lastOffset + 1n;
         this.#at += 1;
       } catch (error) {
@@ -63,12 +68,12 @@ export class Held {
   }
 
   /** @throws CorruptBatchError, MalformedError, and then adds nothing */
-  #decode(batch: Batch, records: PartitionRecord[]): number {
+  #decode(batch: Batch, records: PartitionRecord[], memory: UnpackedMemory): number {
     batch.verify(this.#where);
     const before = records.length;
     let bytes = 0;
     let last = batch.baseOffset - 1n;
-    for (const record of decodeRecords(batch)) {
+    for (const record of decodeRecords(batch, (unpacked) => memory.take(unpacked))) {
       if (record.offset <= last || record.offset > batch.lastOffset) {
         records.length = before;
         throw new MalformedError(

@@ -10,6 +10,7 @@ import type {
 } from "./api.ts";
 import { failureOf } from "./failure.ts";
 import { copied, Held, isDamage, type Taken } from "./held.ts";
+import { UnpackedMemory } from "./unpacked-memory.ts";
 
 const BUFFER_BYTES = 16 << 20;
 const FETCH_BYTES = 8 << 20;
@@ -44,6 +45,8 @@ export class PartitionSource implements Partitions {
   readonly #signal: AbortSignal;
   readonly #running: Promise<void>;
   readonly #bytesMax: number;
+  /** Of the result that is delivered now. */
+  readonly #memory = new UnpackedMemory();
   #bytes = 0;
   /** Of those, what paused partitions hold: never so much that the others stand still. */
   #pausedBytes = 0;
@@ -138,7 +141,11 @@ export class PartitionSource implements Partitions {
       this.#ready.delete(entry);
       const result = this.#next(entry);
       this.#offer(entry);
-      if (result) yield result;
+      try {
+        if (result) yield result;
+      } finally {
+        this.#memory.free();
+      }
     }
   }
 
@@ -194,7 +201,7 @@ export class PartitionSource implements Partitions {
     const [held] = entry.held;
     if (!held) return this.#giveUp(entry, entry.failure ?? new Error("nothing is held"));
     const from = entry.position;
-    const taken = held.take();
+    const taken = held.take(this.#memory);
     const { records, nextOffset, bytes, damage } = taken;
     entry.position = nextOffset;
     if (damage && records.length === 0 && nextOffset === from) {

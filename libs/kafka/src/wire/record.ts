@@ -7,6 +7,7 @@ import { exact, plus, type Timestamp } from "./timestamp.ts";
 // The hot path of every consumer: one cursor over a buffer, no object but the record itself.
 
 const NO_HEADERS: RecordHeaders = [];
+const UNCOMPRESSED = 0;
 
 /** A position in a buffer, moved by the functions below. */
 interface Cursor {
@@ -18,11 +19,13 @@ interface Cursor {
  * Decodes the records of a batch as a consumer sees them. Buffers are views of the batch, or of
  * the unpacked bytes when it is compressed.
  *
+ * @param unpacked told of the unpacked bytes
  * @throws MalformedError when the records do not fill the payload exactly
  */
-export function decodeRecords(batch: Batch): PartitionRecord[] {
+export function decodeRecords(batch: Batch, unpacked?: (bytes: Buffer) => void): PartitionRecord[] {
   const { baseOffset, baseTimestamp, count } = batch;
   const cursor: Cursor = { bytes: decompress(batch.codec, batch.payload), at: 0 };
+  if (batch.codec !== UNCOMPRESSED) unpacked?.(cursor.bytes);
   // A record takes 7 bytes at least; a count beyond that is damage, not a reason for a huge array.
   if (count < 0 || count * 7 > cursor.bytes.length) throw damaged(batch, "the count is impossible");
   const base = exact(baseTimestamp);

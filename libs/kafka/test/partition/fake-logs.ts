@@ -1,5 +1,6 @@
 import type { Cluster } from "../../src/cluster.ts";
 import { buildBatch } from "../../src/wire/batch.ts";
+import { compress } from "../../src/wire/compression.ts";
 import type { Api } from "../../src/wire/connection.ts";
 import { fetchApi } from "../../src/wire/fetch.ts";
 import { listOffsetsApi } from "../../src/wire/list-offsets.ts";
@@ -17,11 +18,16 @@ export class FakeLog {
 
   /** Appends a batch of records with these values. */
   append(...values: readonly string[]): void {
+    this.appendPacked(0, ...values);
+  }
+
+  /** The same, compressed. */
+  appendPacked(codec: number, ...values: readonly string[]): void {
     const records = values.map((value, at) => {
       return { key: null, value: Buffer.from(value), headers: [], timestampMs: 1_000 + at };
     });
-    const bytes = buildBatch(encodeRecords(records, 1_000), {
-      ...{ producerId: -1n, producerEpoch: -1, baseSequence: -1, codec: 0 },
+    const bytes = buildBatch(compress(codec, encodeRecords(records, 1_000)), {
+      ...{ producerId: -1n, producerEpoch: -1, baseSequence: -1, codec },
       ...{ count: records.length, baseTimestamp: 1_000n, maxTimestamp: 2_000n },
     });
     bytes.writeBigInt64BE(this.end, 0);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PartitionFailure, PartitionResult } from "../../src/partition/api.ts";
 import { PartitionSource } from "../../src/partition/partitions.ts";
+import { codecNames } from "../../src/wire/compression.ts";
 import { FakeLogs } from "./fake-logs.ts";
 
 function open(logs: FakeLogs, bufferBytesMax?: number) {
@@ -228,4 +229,27 @@ test("a request names what changed, not all partitions", async () => {
     logs.named.slice(whole + 1).every((count) => count <= 2),
     logs.named.join(" "),
   );
+});
+
+test("what was unpacked is freed with the next step; what is of a frame is not, as others share it", async () => {
+  const logs = new FakeLogs(2);
+  const long = "x".repeat(10_000);
+  const [zstd, lz4] = [codecNames.indexOf("zstd"), codecNames.indexOf("lz4")];
+  logs.logs[0]?.append("plain");
+  logs.logs[1]?.appendPacked(lz4, "a", long);
+  logs.logs[1]?.appendPacked(zstd, "b", long);
+  await using reading = open(logs, 1 << 20);
+  reading.source.add(0, 0n);
+  const plain = await reading.next();
+  reading.source.add(1, 0n);
+  const packed = await reading.next();
+  assert.equal(textOf(plain), "0: plain -> 1");
+  assert.equal(textOf(packed), `1: a ${long} b ${long} -> 4`);
+  logs.logs[0]?.append("more");
+  logs.changed();
+  assert.equal(textOf(await reading.next()), "0: more -> 2");
+  assert.ok(packed.kind === "batch");
+  const lengths = packed.records.map(({ value }) => value?.length);
+  assert.deepEqual(lengths.slice(0, 2), [0, 0], "the memory of the LZ4 batch is held");
+  assert.equal(textOf(plain), "0: plain -> 1");
 });

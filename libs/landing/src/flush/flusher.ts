@@ -118,10 +118,11 @@ export class Flusher {
     try {
       for (;;) {
         await this.#untilDue(noMore);
+        const isLast = stop.aborted;
         await this.#untilRoomForOne(until);
         until.throwIfAborted();
         await this.#flush(until);
-        if (stop.aborted) break;
+        if (isLast) break;
       }
     } finally {
       await this.#lastDecided.catch(() => undefined);

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { serviceEnvironment, serviceFlags } from "@hybridge/core";
 import {
   WarehouseControlClient,
   type LandedPartition,
@@ -51,11 +52,9 @@ export function startWarehouse(
   env: Readonly<Record<string, string>>,
   checkout = root,
 ): WarehouseProcess {
-  const flags = ["--conditions=@hybridge/source", "--max-semi-space-size=16"];
-  const args = [...flags, "--import", "@hybridge/tracing/preload"];
-  const child = spawn(process.execPath, [...args, `apps/${app}/src/main.ts`], {
+  const child = spawn(process.execPath, [...serviceFlags, `apps/${app}/src/main.ts`], {
     cwd: checkout,
-    env: { PATH: process.env["PATH"], ...env },
+    env: { PATH: process.env["PATH"], ...serviceEnvironment, ...env },
     stdio: ["ignore", "ignore", "pipe"],
   });
   const lines: string[] = [];
