@@ -27,7 +27,7 @@ export const settings = {
     doc: "how long a post waits for others to share its batch, in ms",
   },
   HYBRIDGE_BATCH_BYTES_MAX: {
-    schema: setting.integer(16_384, 1_000_000, 262_144),
+    schema: setting.integer(16_384, 1_000_000, 524_288),
     doc: "bytes of posts in a batch at most; one larger post travels alone",
   },
   HYBRIDGE_IN_FLIGHT_BYTES_MAX: {

@@ -25,12 +25,17 @@ export function folder(t: TestContext): string {
 const spoolDirs = new WeakMap<FakeLog, string>();
 
 /** The folder of the spool that writes into a log; `renew` begins another. */
-function spoolDir(log: FakeLog, dir: string, renew: boolean): string {
+export function spoolDir(log: FakeLog, dir: string, renew: boolean): string {
   const known = spoolDirs.get(log);
   if (known !== undefined && !renew) return known;
   const made = mkdtempSync(join(dir, "spool-"));
   spoolDirs.set(log, made);
   return made;
+}
+
+/** Lets the next run write into the log from another spool. */
+export function useSpool(log: FakeLog, dir: string): void {
+  spoolDirs.set(log, dir);
 }
 
 /** One run of an ingest into a log in memory, with everything else real; it ends with the first failure. */

@@ -290,7 +290,7 @@ test("wherever several files grow, are cut off and change places: each line once
         assert.deepEqual(keys(log), expected.sort());
       },
     ),
-    { numRuns: 40 },
+    { numRuns: 20 },
   );
 });
 
@@ -378,6 +378,6 @@ test("whatever bytes a file holds, each line is a record, a notice, a duplicate 
       const read = posts + deletions + duplicates + unreadable + notices - generated(log);
       assert.equal(read, filled.length);
     }),
-    { numRuns: 100 },
+    { numRuns: 40 },
   );
 });

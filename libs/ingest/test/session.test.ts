@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { UnavailableError } from "@hybridge/core";
@@ -9,7 +9,7 @@ import fc from "fast-check";
 import { partitionOfKey } from "../src/publisher/partition-of-key.ts";
 import { WINDOW } from "../src/publisher/settled.ts";
 import { fakeLog, type FakeLog } from "./fake-log.ts";
-import { epochMs, folder, ingest, PARTITIONS } from "./ingest-into.ts";
+import { epochMs, folder, ingest, PARTITIONS, spoolDir, useSpool } from "./ingest-into.ts";
 
 /** What each partition must hold after `posts` generated posts. */
 function expected(posts: number, partitions = PARTITIONS): string[][] {
@@ -151,6 +151,35 @@ test("a partition that retention emptied is not filled again", async (t) => {
   const old = new Set(before[2]?.slice(0, Math.floor((before[2].length * 2_000) / posts) - 100));
   assert.ok(old.size > 100);
   for (const text of held(log)[2] ?? []) assert.ok(!old.has(text));
+});
+
+test("what was acknowledged may be lost or old: the topic tells", async (t) => {
+  const log = fakeLog(PARTITIONS);
+  const dir = folder(t);
+  await ingest(log, dir, { posts: 300 });
+  const path = join(spoolDir(log, dir, false), "acknowledged.json");
+  const old = readFileSync(path, "utf8");
+  await ingest(log, dir, { posts: 500 });
+  writeFileSync(path, old);
+  const stale = await ingest(log, dir, { posts: 500 });
+  assert.deepEqual([stale.status.acknowledged, stale.status.total], [0, 500]);
+  rmSync(path);
+  const lost = await ingest(log, dir, { posts: 700 });
+  assert.deepEqual([lost.status.acknowledged, lost.status.total], [200, 700]);
+  assert.deepEqual(held(log), expected(700));
+});
+
+test("several spools write to one topic, and each finds its own records", async (t) => {
+  const log = fakeLog(PARTITIONS);
+  const dir = folder(t);
+  await ingest(log, dir, { posts: 200 });
+  const first = spoolDir(log, dir, false);
+  const other = await ingest(log, dir, { posts: 100, seed: 6 }, { newSpool: true });
+  assert.deepEqual([other.status.acknowledged, other.status.total], [100, 100]);
+  useSpool(log, first);
+  rmSync(join(first, "acknowledged.json"));
+  const again = await ingest(log, dir, { posts: 250 });
+  assert.deepEqual([again.status.acknowledged, again.status.total], [50, 250]);
 });
 
 test("posts of other streams are told and left alone", async (t) => {

@@ -1,40 +1,58 @@
 import { spawn } from "node:child_process";
-import { createWriteStream, mkdtempSync, rmSync, statSync } from "node:fs";
+import { createWriteStream, mkdtempSync, rmSync } from "node:fs";
 import { once } from "node:events";
-import { tmpdir } from "node:os";
+import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { exitCode } from "@hybridge/core";
+import { ensureTopic } from "@hybridge/kafka";
 import { startKafka } from "@hybridge/local";
 import { postAt } from "@hybridge/tweet";
 import { describeMachine, machineLines } from "../mirror/machine.ts";
 import { cpuSeconds, rssPeakMb } from "../mirror/process-usage.ts";
+import { runKafkajs, runProducerPerformance, runSpool, type Run } from "./peers.ts";
 
-const USAGE = `npm run bench -- ingest [--lines 1000000] [--only good|bad] [--root FOLDER]
+const USAGE = `npm run bench -- ingest [--lines 1000000] [--only NAME,...] [--root FOLDER]
 
-Replays a file of good lines and a file of bad ones into a Kafka broker of its own, one after the other,
-as fast as it goes. --root: another checkout, whose ingest is measured instead.
+Into a Kafka broker of its own, one after the other, as fast as it goes, acks=all, without compression:
+
+  spool       the spool alone: kept, read again and acknowledged, without Kafka
+  kafkajs     kafkajs alone: a file of posts
+  java        Kafka's ProducerPerformance: the values of the same file
+  generator   ingest: generated posts, the same ones, through its spool
+  file        ingest: the same file, through its spool
+  bad         ingest: a file of lines that are no posts
+
+--root: another checkout, whose ingest is measured instead.
 `;
 
-const kinds: Readonly<Record<string, (index: number) => string>> = {
-  good: (index) => postAt(1, index, Date.UTC(2026, 0, 1)).json,
-  bad: (index) => `{"text":"line ${index} has no id","n":${index}}`,
+const names = ["spool", "kafkajs", "java", "generator", "file", "bad"] as const;
+type Name = (typeof names)[number];
+
+const SEED = 1;
+const EPOCH = "2026-01-01T00:00:00Z";
+
+const kinds = {
+  good: (index: number) => postAt(SEED, index, Date.parse(EPOCH)).json,
+  bad: (index: number) => `{"text":"line ${index} has no id","n":${index}}`,
 };
 
-/** @returns 0 when both files were read to their ends */
+/** @returns 0 when everything was read to its end */
 export async function main(args: string[]): Promise<number> {
   const { values } = parseArgs({
     args,
     options: {
       lines: { type: "string", default: "1000000" },
       root: { type: "string", default: process.cwd() },
-      only: { type: "string" },
+      only: { type: "string", default: names.join(",") },
       help: { type: "boolean", default: false },
     },
   });
   const lines = Number(values.lines);
-  if (values.help || !Number.isSafeInteger(lines) || lines < 1) {
+  const wanted = values.only.split(",") as Name[];
+  const isKnown = wanted.every((name) => names.includes(name));
+  if (values.help || !isKnown || !Number.isSafeInteger(lines) || lines < 1) {
     process.stdout.write(USAGE);
     return values.help ? exitCode.ok : exitCode.usage;
   }
@@ -42,25 +60,17 @@ export async function main(args: string[]): Promise<number> {
   const kafka = await startKafka({ dir: join(dir, "kafka") });
   try {
     process.stdout.write(`${machineLines(describeMachine())}\n`);
-    for (const [kind, line] of Object.entries(kinds)) {
-      if (values.only !== undefined && values.only !== kind) continue;
-      const file = join(dir, `${kind}.ndjson`);
-      await writeLines(file, lines, line);
-      const run = await replay(values.root, {
-        HYBRIDGE_SOURCE_BOOTSTRAP: kafka.addresses.bootstrap,
-        HYBRIDGE_TOPIC: kind,
-        HYBRIDGE_REPLAY_FILES: file,
-        // With bad lines only, one post of the generator ends the replay.
-        HYBRIDGE_REPLAY_POSTS: kind === "good" ? String(lines) : "1",
-        HYBRIDGE_REPLAY_RATE: "0",
-        HYBRIDGE_DEAD_LETTER_DIR: join(dir, "dead-letters"),
-        HYBRIDGE_SPOOL_DIR: join(dir, "spool"),
-      });
-      const megabytes = Math.round(statSync(file).size / 1e6);
+    for (const kind of ["good", "bad"] as const) {
+      const isNeeded = wanted.some((name) => (name === "bad") === (kind === "bad"));
+      if (isNeeded) await writeLines(join(dir, kind), lines, kinds[kind]);
+    }
+    for (const name of wanted) {
+      const { bootstrap } = kafka.addresses;
+      const run = await measure(name, { dir, bootstrap, lines, root: values.root });
       process.stdout.write(
-        `${kind}: ${lines} lines, ${megabytes} MB, ${run.seconds.toFixed(1)} s, ` +
+        `${name}: ${lines} lines, ${run.seconds.toFixed(1)} s, ` +
           `${Math.round(lines / run.seconds)} lines/s, ${run.cpu.toFixed(1)} CPU s, ` +
-          `${Math.round(run.peakMb)} MiB at most\n`,
+          `${Math.round(run.peakMb)} MiB at most, load ${loadavg()[0]?.toFixed(1)}\n`,
       );
     }
     return exitCode.ok;
@@ -68,6 +78,38 @@ export async function main(args: string[]): Promise<number> {
     await kafka.stop();
     rmSync(dir, { recursive: true, force: true });
   }
+}
+
+interface Setting {
+  readonly dir: string;
+  readonly bootstrap: string;
+  readonly lines: number;
+  readonly root: string;
+}
+
+async function measure(name: Name, { dir, bootstrap, lines, root }: Setting): Promise<Run> {
+  if (name === "spool") return await runSpool(join(dir, "spool-alone"), lines);
+  const cluster = { bootstrap, clientId: "bench" };
+  const { signal } = new AbortController();
+  await ensureTopic(cluster, { topic: name, partitions: 6 }, signal);
+  const good = join(dir, "good");
+  const peer = { bootstrap, topic: name, file: good, posts: lines };
+  if (name === "kafkajs") return await runKafkajs(peer);
+  if (name === "java") return await runProducerPerformance(peer);
+  const files = { generator: "", file: good, bad: join(dir, "bad") }[name];
+  return await replay(root, {
+    HYBRIDGE_SOURCE_BOOTSTRAP: bootstrap,
+    HYBRIDGE_TOPIC: name,
+    HYBRIDGE_COMPRESSION: "none",
+    HYBRIDGE_REPLAY_FILES: files,
+    HYBRIDGE_REPLAY_SEED: String(SEED),
+    HYBRIDGE_REPLAY_EPOCH: EPOCH,
+    // With bad lines only, one post of the generator ends the replay.
+    HYBRIDGE_REPLAY_POSTS: name === "bad" ? "1" : String(lines),
+    HYBRIDGE_REPLAY_RATE: "0",
+    HYBRIDGE_DEAD_LETTER_DIR: join(dir, "dead-letters"),
+    HYBRIDGE_SPOOL_DIR: join(dir, "spool"),
+  });
 }
 
 async function writeLines(path: string, count: number, line: (index: number) => string) {
@@ -81,13 +123,15 @@ async function writeLines(path: string, count: number, line: (index: number) => 
   await once(file, "close");
 }
 
-/** From the start of the process to DONE; what it needs to start is in it. */
-async function replay(root: string, env: Readonly<Record<string, string>>) {
-  const began = performance.now();
+/** From when it serves to DONE: reaching the cluster, the take-over and the end are in it. */
+async function replay(root: string, env: Readonly<Record<string, string>>): Promise<Run> {
+  let began = 0;
   const child = spawn(
     process.execPath,
     [
       "--conditions=@hybridge/source",
+      // As npm start gives it to the services.
+      "--max-semi-space-size=16",
       "--import",
       "@hybridge/tracing/preload",
       "apps/ingest/src/main.ts",
@@ -101,6 +145,7 @@ async function replay(root: string, env: Readonly<Record<string, string>>) {
   const ended = once(child, "close");
   try {
     for await (const line of createInterface(child.stderr)) {
+      if (/"event":"service\.listening"/.test(line)) began = performance.now();
       if (!/"state":"DONE"/.test(line)) continue;
       const seconds = (performance.now() - began) / 1000;
       const pid = child.pid ?? 0;

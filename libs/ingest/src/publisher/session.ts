@@ -136,7 +136,7 @@ async function takeOver(options: SessionOptions, signal: AbortSignal): Promise<T
     ranges,
     spoolId: spool.id,
     acknowledged,
-    nextOrdinal: spool.status().nextOrdinal,
+    ...spool.status(),
     isNew: acknowledged === undefined && spool.isNew,
   });
   // Before the first record is appended: from here on the partitions are read from these places.

@@ -12,7 +12,7 @@ import { parseOrdinal, sequenceHeader } from "./sequence.ts";
  * No record is appended while one that is this many ordinals older is not. So whatever is older than
  * the youngest by this much is settled, even where a partition no longer has a record to tell.
  */
-export const WINDOW = 10_000;
+export const WINDOW = 30_000;
 
 /** What a topic has of a spool. */
 export interface Settled {
@@ -29,7 +29,8 @@ export interface SettledOptions {
   readonly ranges: Ranges;
   readonly spoolId: string;
   readonly acknowledged: Acknowledged | undefined;
-  /** Of the next record that the spool will take. */
+  /** Of the oldest record in the spool, and of the next that it will take. */
+  readonly firstOrdinal: number;
   readonly nextOrdinal: number;
   /** Whether the spool was never published from. */
   readonly isNew: boolean;
@@ -52,7 +53,8 @@ export async function findSettled(options: SettledOptions): Promise<Settled> {
     return { partition, ordinal: Math.max(last, place?.ordinal ?? -1), offset: String(end) };
   });
   const highest = Math.max(-1, ...[...found.values()].map(({ ordinal }) => ordinal));
-  const ordinal = Math.max(acknowledged?.ordinal ?? 0, highest - WINDOW);
+  const writtenDown = acknowledged?.ordinal ?? 0;
+  const ordinal = Math.max(writtenDown, highest - WINDOW, options.firstOrdinal);
   const isEmpty = ordinal >= options.nextOrdinal;
   const topicPartitions = ranges.size;
   const kept = acknowledged?.partitions ?? topicPartitions;

@@ -82,7 +82,7 @@ export class SegmentLog {
       }
     });
     failpoint("spool.frame-synced");
-    await this.#options.owner.check();
+    this.#options.owner.check();
     segment.bytes += length;
     segment.end = this.end = { frame, ordinal };
     if (sync) this.syncedFrame = frame;
@@ -113,7 +113,7 @@ export class SegmentLog {
       const isCurrent = this.segments.length === 1 && this.#file !== undefined;
       if (!oldest || isCurrent || oldest.end.ordinal > ordinal) return removed;
       if (oldest.end.frame > this.#snapshotFrame) await this.#snapshot();
-      await this.#options.owner.check();
+      this.#options.owner.check();
       this.segments.shift();
       await unlink(oldest.path).catch(() => undefined);
       failpoint("spool.segment-removed");
@@ -139,7 +139,7 @@ export class SegmentLog {
   /** A snapshot stands before each segment, so that a start reads one segment at most. */
   async #create(): Promise<void> {
     const { dir, spoolId } = this.#options;
-    await this.#options.owner.check();
+    this.#options.owner.check();
     await this.#snapshot();
     for (;;) {
       const number = this.#nextSegment;

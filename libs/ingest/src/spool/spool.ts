@@ -53,6 +53,8 @@ export interface SpoolEntry {
 export interface SpoolStatus {
   readonly bytes: number;
   readonly bytesMax: number;
+  /** What is below was acknowledged, and is no longer there. */
+  readonly firstOrdinal: number;
   /** Of the next record. */
   readonly nextOrdinal: number;
   /** Records that are not acknowledged. */
@@ -252,12 +254,11 @@ class DiskSpool implements Spool {
 
   async acknowledge(acknowledged: Acknowledged): Promise<void> {
     await this.#inTurn(async () => {
-      await this.#owner.check();
+      this.#owner.check();
       await writeAcknowledged(this.#options.dir, acknowledged);
       this.#acknowledged = acknowledged;
-      const isEmpty = acknowledged.ordinal >= this.#log.end.ordinal;
-      if (isEmpty && this.#isWaiting) await this.#log.roll();
-      if (await this.#log.trim(acknowledged.ordinal)) this.#freed.notify();
+      if (this.#isWaiting) await this.#freeAcknowledged();
+      else if (await this.#log.trim(acknowledged.ordinal)) this.#freed.notify();
     });
   }
 
@@ -266,6 +267,7 @@ class DiskSpool implements Spool {
     return {
       bytes: this.#log.bytes,
       bytesMax: this.#options.bytesMax,
+      firstOrdinal: this.#log.segments[0]?.firstOrdinal ?? ordinal,
       nextOrdinal: ordinal,
       depth: ordinal - (this.#acknowledged?.ordinal ?? 0),
     };
@@ -316,17 +318,16 @@ class DiskSpool implements Spool {
     }
     this.#dropTheImpatient();
     this.#tellWait(`the spool is full (${bytes} of ${bytesMax} bytes)`);
-    await this.#freeAcknowledged();
+    await this.#inTurn(() => this.#freeAcknowledged());
     if (this.#queue.length > 0) await this.#untilFreed();
     return false;
   }
 
+  /** Only in turn. The current segment goes, too, when all of it is acknowledged. */
   async #freeAcknowledged(): Promise<void> {
     const ordinal = this.#acknowledged?.ordinal ?? 0;
-    await this.#inTurn(async () => {
-      if (ordinal >= this.#log.end.ordinal) await this.#log.roll();
-      if (await this.#log.trim(ordinal)) this.#freed.notify();
-    });
+    if (ordinal >= this.#log.end.ordinal) await this.#log.roll();
+    if (await this.#log.trim(ordinal)) this.#freed.notify();
   }
 
   async #writeGroup(): Promise<void> {
@@ -346,6 +347,8 @@ class DiskSpool implements Spool {
       if (retryOf(error) === "never") throw error;
       this.#dropTheImpatient();
       this.#tellWait(describeError(error));
+      // A snapshot may need more room than there is: then somebody has to make some.
+      await this.#freeAcknowledged().catch(() => undefined);
       await this.#clock.sleep(DISK_WAIT_MS, this.#closing.signal);
     }
   }

@@ -27,15 +27,21 @@ export async function generate(
     index = present;
   }
   pass.left -= recordsOf(pass.sink, stream);
+  // While one batch is being kept, the next one is made.
+  let keeping: Promise<void> = Promise.resolve();
   while (index < end) {
     const count = Math.min(ENTRIES_MAX, end - index);
     const most = await pass.pace(count, pass.signal);
     const entries = Array.from({ length: most }, (_, at): Entry => {
       return entryAt(stream, seed, epochMs, index + at);
     });
-    await send({ ...pass, pace: unhurried, left: Infinity }, stream, entries);
+    await keeping;
+    keeping = send({ ...pass, pace: unhurried, left: Infinity }, stream, entries);
+    // Whoever waits for it next is told; until then nobody is.
+    keeping.catch(() => undefined);
     index += most;
   }
+  await keeping;
 }
 
 /** The pace was waited for already. */
