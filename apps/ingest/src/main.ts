@@ -1,3 +1,4 @@
+import "./heap.ts";
 import { describeSettings, exitCode, runProgram } from "@hybridge/core";
 import { startTelemetry } from "@hybridge/tracing";
 import { readIngestConfig, settings } from "./config.ts";

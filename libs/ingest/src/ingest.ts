@@ -42,7 +42,14 @@ export function openIngest(options: IngestOptions): Ingest {
     return { feed, sink, meter };
   });
   const clock = options.clock ?? systemClock;
-  const feeds = new FeedSupervisor({ feeds: withSinks, emit, clock });
+  const feeds = new FeedSupervisor({
+    feeds: withSinks,
+    clock,
+    emit(event) {
+      emit(event);
+      if (event.name === "feed.failed") status.become("DEGRADED", event.message);
+    },
+  });
   status.attach({ read: () => feeds.counts(), spool });
   return {
     feeds,

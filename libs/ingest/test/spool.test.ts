@@ -166,6 +166,16 @@ test("a full spool makes those wait who can, and lets the others know", async (t
   assert.deepEqual(await numbersIn(spool, kept), [kept]);
 });
 
+test("a spool that is full of what is acknowledged is empty", async (t) => {
+  const dir = folder(t);
+  await using spool = await open(dir, { bytesMax: 20_000, segmentBytes: 15_000 });
+  const large = { valueBytes: 1_000 };
+  await spool.append(entryOf(spool, 0, 10, large), signal);
+  await acknowledge(spool, 10);
+  assert.equal(await spool.append(entryOf(spool, 10, 22, large), signal), 12);
+  assert.deepEqual(await numbersIn(spool, 10), upTo(22, 10));
+});
+
 test("who opens a spool owns it: the one before is told, and what it was told is there", async (t) => {
   const dir = folder(t);
   await using first = await open(dir);

@@ -130,8 +130,6 @@ async function replay(root: string, env: Readonly<Record<string, string>>): Prom
     process.execPath,
     [
       "--conditions=@hybridge/source",
-      // As npm start gives it to the services.
-      "--max-semi-space-size=16",
       "--import",
       "@hybridge/tracing/preload",
       "apps/ingest/src/main.ts",

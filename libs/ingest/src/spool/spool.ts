@@ -161,6 +161,8 @@ class DiskSpool implements Spool {
   readonly #owner: Owner;
   readonly #clock: MonotonicClock;
   readonly #grown = new Notifier();
+  /** How often that was told. */
+  #growths = 0;
   readonly #freed = new Notifier();
   readonly #closing = new AbortController();
   readonly #seed: number;
@@ -230,10 +232,12 @@ class DiskSpool implements Spool {
     for (;;) {
       signal.throwIfAborted();
       if (this.#failure) throw this.#failure.error;
+      const looked = this.#growths;
       const batch = await reader.next();
       if (batch) yield batch;
       else if (this.#isExhausted()) return;
-      else await this.#grown.wait(signal);
+      // What grew while it was looked at is looked at again: nobody will tell of it once more.
+      else if (looked === this.#growths) await this.#grown.wait(signal);
     }
   }
 
@@ -245,7 +249,7 @@ class DiskSpool implements Spool {
 
   finish(): void {
     this.#isFinished = true;
-    this.#grown.notify();
+    this.#tellGrown();
   }
 
   acknowledged(): Acknowledged | undefined {
@@ -284,7 +288,7 @@ class DiskSpool implements Spool {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       void this.#inTurn(() => this.#log.sync()).then(
-        () => this.#grown.notify(),
+        () => this.#tellGrown(),
         (error: unknown) => this.#fail(error),
       );
     }, this.#options.syncMs);
@@ -302,7 +306,7 @@ class DiskSpool implements Spool {
       this.#fail(error);
     } finally {
       this.#isDraining = false;
-      this.#grown.notify();
+      this.#tellGrown();
     }
   }
 
@@ -311,15 +315,16 @@ class DiskSpool implements Spool {
     const [first] = this.#queue;
     if (!first) return false;
     const { bytesMax } = this.#options;
-    const { bytes } = this.#log;
-    if (bytes + first.entry.bytes <= bytesMax) {
+    const isFull = () => this.#log.bytes + first.entry.bytes > bytesMax;
+    if (isFull()) await this.#inTurn(() => this.#freeAcknowledged());
+    if (!isFull()) {
       this.#tellWait(undefined);
       return true;
     }
     this.#dropTheImpatient();
-    this.#tellWait(`the spool is full (${bytes} of ${bytesMax} bytes)`);
-    await this.#inTurn(() => this.#freeAcknowledged());
-    if (this.#queue.length > 0) await this.#untilFreed();
+    this.#tellWait(`the spool is full (${this.#log.bytes} of ${bytesMax} bytes)`);
+    // Nothing has been awaited since it was looked at: no notification is missed.
+    if (this.#queue.length > 0) await this.#freed.wait(this.#closing.signal);
     return false;
   }
 
@@ -340,7 +345,7 @@ class DiskSpool implements Spool {
       const counts = await this.#write(group, added);
       this.#tellWait(undefined);
       group.forEach(({ settle }, index) => settle(counts[index] ?? 0));
-      this.#grown.notify();
+      this.#tellGrown();
     } catch (error) {
       for (const [high, low] of added) this.#state.window.remove(high, low);
       this.#queue = [...group.filter(({ signal }) => !signal.aborted), ...this.#queue];
@@ -390,20 +395,21 @@ class DiskSpool implements Spool {
     for (const { settle } of dropped) settle(undefined);
   }
 
-  async #untilFreed(): Promise<void> {
-    await this.#freed.wait(this.#closing.signal);
-  }
-
   #tellWait(reason: string | undefined): void {
     if (reason === undefined && !this.#isWaiting) return;
     this.#isWaiting = reason !== undefined;
     this.#options.onWait(reason);
   }
 
+  #tellGrown(): void {
+    this.#growths += 1;
+    this.#grown.notify();
+  }
+
   #fail(error: unknown): void {
     this.#failure ??= { error };
     for (const { fail } of this.#queue.splice(0)) fail(error);
-    this.#grown.notify();
+    this.#tellGrown();
   }
 
   async #inTurn<T>(action: () => Promise<T>): Promise<T> {
