@@ -182,6 +182,17 @@ function checkWaits(attempts: readonly Attempt[]): void {
   }
 }
 
+/** Gaps are told once, in their order, and never reach into one another. */
+function checkGaps({ events }: Day): void {
+  const gaps = events.events.filter(({ name }) => name === "x.gap");
+  let lastMs = 0;
+  for (const { fields } of gaps) {
+    const [from, to] = [Date.parse(String(fields?.["from"])), Date.parse(String(fields?.["to"]))];
+    assert.ok(from >= lastMs && to >= from, `a gap from ${from} to ${to} behind ${lastMs}`);
+    lastMs = to;
+  }
+}
+
 /** Every post that came is kept once, and no limit is passed. */
 export async function days(): Promise<void> {
   const met = new Map<string, number>();
@@ -196,6 +207,7 @@ export async function days(): Promise<void> {
     assert.deepEqual(day.sink.unreadable, [], `seed ${seed}`);
     assert.deepEqual(day.simulator.violations, [], `seed ${seed}`);
     for (const life of day.lives) checkWaits(life);
+    checkGaps(day);
     // A connection lasts, or is waited for: 24 hours are no reason for thousands.
     assert.ok(day.network.attempts.length < 1_000, `${day.network.attempts.length} attempts`);
     // Each life may have counted a lease that it did not read.

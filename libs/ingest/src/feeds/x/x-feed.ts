@@ -142,45 +142,57 @@ class XFeed implements Feed {
     const { clock } = this.#tools;
     const beganMs = clock.monotonic();
     const wasEstablished = () => clock.monotonic() - beganMs >= ESTABLISHED_MS;
-    const heard = { nothing: false };
+    const heard = { something: false, nothing: false };
     try {
       this.#become("CONNECTING", "");
-      const backfillMinutes = this.#backfill(session.memory);
+      const { minutes, gap } = this.#missed(session.memory);
       session.memory.connected(clock.now());
       await this.#keep(session, [], signal);
-      const stream = await transport.openStream({ backfillMinutes }, signal);
+      const stream = await transport.openStream({ backfillMinutes: minutes }, signal);
       try {
         this.#become("STREAMING", "");
+        const toMs = clock.now() - minutes * 60_000;
+        const onHeard = () => {
+          heard.something = true;
+          if (gap) this.#tools.emit(streamGap(gap.fromMs, toMs));
+        };
         const chunks = watchSilence(stream.chunks, SILENCE_MS, clock, () => {
           heard.nothing = true;
           stream.close();
         });
-        const reason = await this.#read(chunks, session, signal);
-        if (reason === "used up") return undefined;
-        if (reason !== undefined) return { ...reason, wasEstablished: wasEstablished() };
+        const end = await this.#read(chunks, session, onHeard, signal);
+        if (end === "used up") return undefined;
+        if (end !== undefined) return { ...end, wasEstablished: wasEstablished() };
       } finally {
         stream.close();
       }
       signal.throwIfAborted();
-      const reason = heard.nothing
-        ? `X sent nothing for ${SILENCE_MS / 1_000} s, not even a heartbeat`
-        : "X ended the stream";
-      return { reason, kind: "network", wasEstablished: wasEstablished() };
+      if (!heard.nothing) {
+        // A stream that spoke was there until it ended: what is missed begins here.
+        if (heard.something) session.memory.heardAtMs = clock.now();
+        return { reason: "X ended the stream", kind: "network", wasEstablished: wasEstablished() };
+      }
     } catch (error) {
       signal.throwIfAborted();
-      return { ...failedWith(error), wasEstablished: wasEstablished() };
+      if (!heard.nothing) return { ...failedWith(error), wasEstablished: wasEstablished() };
     }
+    const reason = `X sent nothing for ${SILENCE_MS / 1_000} s, not even a heartbeat`;
+    return { reason, kind: "network", wasEstablished: wasEstablished() };
   }
 
-  /** @returns why to go no further; undefined when the stream ended */
+  /** @returns why to go no further; undefined when the stream ended, or was silent and was closed */
   async #read(
     chunks: AsyncIterable<Buffer>,
     session: Session,
+    onHeard: () => void,
     signal: AbortSignal,
   ): Promise<Omit<End, "wasEstablished"> | "used up" | undefined> {
     const { lineBytesMax } = this.#options;
     const decoder = new LineDecoder(lineBytesMax);
+    let isFirst = true;
     for await (const chunk of chunks) {
+      if (isFirst) onHeard();
+      isFirst = false;
       const { lines, oversized } = decoder.push(chunk);
       for (const bytes of oversized) this.#tools.emit(lineTooLong(bytes, lineBytesMax));
       const { items, end } = this.#itemsOf(lines);
@@ -210,15 +222,14 @@ class XFeed implements Feed {
     return { items };
   }
 
-  /** How many minutes to ask for again, and what even that does not bring back. */
-  #backfill({ heardAtMs }: StreamMemory): number {
+  /** How many minutes to ask for again, and since when even that brings nothing back. */
+  #missed({ heardAtMs }: StreamMemory): { minutes: number; gap?: { readonly fromMs: number } } {
     const { backfillMinutesMax } = this.#options.plan;
     const now = this.#tools.clock.now();
-    if (heardAtMs === undefined || now <= heardAtMs) return 0;
-    const minutes = Math.ceil((now - heardAtMs) / 60_000);
-    const backMs = Math.min(minutes, backfillMinutesMax) * 60_000;
-    if (now - backMs > heardAtMs) this.#tools.emit(streamGap(heardAtMs, now - backMs));
-    return Math.min(minutes, backfillMinutesMax);
+    if (heardAtMs === undefined || now <= heardAtMs) return { minutes: 0 };
+    const needed = Math.ceil((now - heardAtMs) / 60_000);
+    const minutes = Math.min(needed, backfillMinutesMax);
+    return needed > minutes ? { minutes, gap: { fromMs: heardAtMs } } : { minutes };
   }
 
   async #waitAfter(end: End, session: Session, signal: AbortSignal): Promise<void> {
