@@ -73,7 +73,7 @@ export async function readBack(options: ReadBackOptions): Promise<Counts> {
 export function allAgree(counts: Counts, { posts, live }: RunPlan): boolean {
   const { reconciled, redshift, distinctIds, ...records } = counts;
   const isLeft = live
-    ? redshift === distinctIds && redshift > 0 && redshift < posts
+    ? redshift === distinctIds && redshift > 0 && redshift <= posts
     : redshift === posts && distinctIds === posts;
   return reconciled && isLeft && Object.values(records).every((number) => number === posts);
 }
