@@ -7,6 +7,8 @@ import { after, before, test } from "node:test";
 import { partitionOfKey } from "@hybridge/ingest";
 import { ensureTopic, partitionCount } from "@hybridge/kafka";
 import { startKafka, type Kafka } from "@hybridge/local";
+import { IngestControlClient } from "@hybridge/proto/hybridge/ingest/v1/ingest_control";
+import { callUnary, createClient } from "@hybridge/rpc";
 import { postAt } from "@hybridge/tweet";
 import {
   produceWithConsoleProducer,
@@ -53,14 +55,14 @@ async function untilDone(ingest: IngestProcess) {
 }
 
 /** What went in, by index, equals what a Java client finds: all of it, once, in order, in its place. */
-function assertDelivered(records: readonly PrintedRecord[], posts: number): void {
+function assertDelivered(records: readonly PrintedRecord[], posts: number, seed = SEED): void {
   assert.equal(records.length, posts, "records in the topic");
   const next: number[] = Array.from({ length: PARTITIONS }, () => 0);
   const byPartition = Array.from({ length: PARTITIONS }, (_, partition) => {
     return records.filter((record) => record.partition === partition);
   });
   for (let index = 0; index < posts; index++) {
-    const { id, json, schema } = postAt(SEED, index, Date.parse(EPOCH));
+    const { id, json, schema } = postAt(seed, index, Date.parse(EPOCH));
     const partition = partitionOfKey(Buffer.from(id), PARTITIONS);
     const place = next[partition] ?? 0;
     next[partition] = place + 1;
@@ -113,6 +115,34 @@ test("a second ingest takes over; the first one ends with the reason", async () 
   assert.equal(end.code, 1, first.log());
   assert.match(first.log(), /owner/);
   assertDelivered(await readWithConsoleConsumer(kafka.addresses.bootstrap, topic), 3_000);
+});
+
+test("two processes with spools of their own share a topic, also when one is killed", async () => {
+  const topic = "shared";
+  const env = (seed: number) => ({
+    ...settings(topic, { HYBRIDGE_REPLAY_POSTS: "3000", HYBRIDGE_REPLAY_RATE: "1500" }),
+    HYBRIDGE_REPLAY_SEED: String(seed),
+    HYBRIDGE_SPOOL_DIR: join(dir, `spool-${seed}`),
+    HYBRIDGE_DEAD_LETTER_DIR: join(dir, `dead-letters-${seed}`),
+  });
+  await using first = startIngest(env(21));
+  {
+    await using second = startIngest(env(22));
+    await second.until(({ total }) => total > 500n);
+    second.kill("SIGKILL");
+    await second.ended;
+  }
+  await using again = startIngest(env(22));
+  await untilDone(first);
+  await untilDone(again);
+  const records = await readWithConsoleConsumer(kafka.addresses.bootstrap, topic);
+  assert.equal(records.length, 6_000);
+  for (const seed of [21, 22]) {
+    const own = records.filter(({ headers }) => {
+      return headers.get("hybridge-origin")?.startsWith(`seed-${seed}.`) === true;
+    });
+    assertDelivered(own, 3_000, seed);
+  }
 });
 
 test("what is no post goes to the dead letters, once, also after a kill", async () => {
@@ -191,6 +221,60 @@ test("a broker that goes away degrades ingest, and it goes on when the broker is
   assert.equal((await ingest.ended).code, 0);
 });
 
+test("feeds are listed, paused and resumed over gRPC, and posts come over HTTP beside a replay", async () => {
+  const topic = "control";
+  await using ingest = startIngest({
+    ...settings(topic, { HYBRIDGE_REPLAY_POSTS: "300", HYBRIDGE_REPLAY_RATE: "50" }),
+    HYBRIDGE_FEEDS: "replay,push",
+    HYBRIDGE_PUSH_PORT: "0",
+    HYBRIDGE_PUSH_TOKEN: "secret",
+  });
+  await ingest.until(({ total }) => total > 20n);
+  const address = await ingest.address;
+  assert.ok(typeof address === "string", ingest.log());
+  const client = createClient(IngestControlClient, address);
+  try {
+    const limits = { deadlineMs: 10_000 };
+    const paused = await callUnary(client.pause.bind(client), { feeds: ["replay"] }, limits);
+    assert.deepEqual(paused.feeds, ["replay"]);
+    const list = () => callUnary(client.listFeeds.bind(client), {}, limits);
+    const { feeds, spool } = await list();
+    assert.deepEqual(
+      feeds.map(({ name, state }) => [name, state]),
+      [
+        ["replay", "PAUSED"],
+        ["push", "STREAMING"],
+      ],
+    );
+    assert.match(spool?.id ?? "", /^[0-9a-f]{12}$/);
+    const url = /"event":"push\.listening","address":"([^"]+)"/.exec(ingest.log())?.[1] ?? "";
+    const body = '{"id_str":"1","text":"pushed"}\n';
+    const response = await fetch(url, {
+      method: "POST",
+      headers: { authorization: "Bearer secret" },
+      body,
+    });
+    assert.deepEqual(await response.json(), { lines: 1, records: 1 });
+    const before = (await list()).feeds[0]?.posts ?? 0n;
+    assert.ok(before < 300n, "the pause came in the middle");
+    await assert.rejects(
+      callUnary(client.listRules.bind(client), { feed: "replay" }, limits),
+      /does not filter by rules/,
+    );
+    await callUnary(client.resume.bind(client), { feeds: [] }, limits);
+    await ingest.until(({ total }) => total === 301n);
+  } finally {
+    client.close();
+  }
+  const records = await readWithConsoleConsumer(kafka.addresses.bootstrap, topic);
+  const [pushed] = records.filter(({ headers }) => headers.get("hybridge-source") === "push");
+  assert.equal(pushed?.key, "1");
+  assertDelivered(
+    records.filter((record) => record !== pushed),
+    300,
+  );
+});
+
 test("while the disk for dead letters is full ingest waits, and goes on when there is room", async (t) => {
   const disk = join(dir, "small-disk");
   mkdirSync(disk);
@@ -216,6 +300,27 @@ test("while the disk for dead letters is full ingest waits, and goes on when the
     .split("\n");
   assert.equal((JSON.parse(letter ?? "") as { length: number }).length, 50_004);
   assert.equal(others.length, 0);
+});
+
+test("while the disk of the spool is full ingest waits, and goes on when there is room", async (t) => {
+  const disk = join(dir, "spool-disk");
+  mkdirSync(disk);
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=3m", "tmpfs", disk], { stdio: "pipe" });
+  } catch (error) {
+    t.skip(`a small disk cannot be mounted here: ${String(error).split("\n")[0]}`);
+    return;
+  }
+  t.after(() => void execFileSync("umount", ["-l", disk]));
+  const filler = join(disk, "filler");
+  writeFileSync(filler, Buffer.alloc(2_700_000));
+  const env = settings("full-spool", { HYBRIDGE_REPLAY_POSTS: "2000", HYBRIDGE_SPOOL_DIR: disk });
+  await using ingest = startIngest(env);
+  const status = await ingest.until(({ state }) => state === "DEGRADED");
+  assert.match(status?.reason ?? "", /the disk is full/, ingest.log());
+  rmSync(filler);
+  assert.deepEqual((await untilDone(ingest)).total, 2_000n);
+  assertDelivered(await readWithConsoleConsumer(kafka.addresses.bootstrap, "full-spool"), 2_000);
 });
 
 test("where nobody answers, ingest says what it waits for, and stops when asked", async () => {

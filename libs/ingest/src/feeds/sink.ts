@@ -253,7 +253,7 @@ function readingsOf(item: PlacedItem, postBytesMax: number): readonly ItemMeanin
   return [{ ...known, value: bytes, version: known.version }];
 }
 
-export function meaningOf(reading: ItemReading): ItemMeaning {
+function meaningOf(reading: ItemReading): ItemMeaning {
   if (reading.kind === "other" || reading.kind === "unreadable") return reading;
   const { kind, id, schema, value, fields } = reading;
   return { kind, id, schema, value, version: fields.version ?? undefined };
