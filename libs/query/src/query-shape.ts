@@ -192,6 +192,13 @@ function isGrammar(tokens: readonly Token[], at: number, dialect: Dialect): bool
       return ["include", "exclude"].includes(wordOf(before));
     case "minus":
       return ["(", "select", "with", "from"].includes(tokens[at + 2]?.text.toLowerCase() ?? "");
+    // PostgreSQL's grammar has these as names of functions too, where no operand is before them.
+    case "ilike":
+    case "like":
+      return endsExpression(before, dialect) || wordOf(before) === "not";
+    case "join":
+      return endsExpression(before, dialect) || BEFORE_TABLE.has(wordOf(before));
+    case "is":
     case "pivot":
     case "unpivot":
     case "qualify":

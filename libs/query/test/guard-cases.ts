@@ -9,6 +9,9 @@ export interface GuardCases {
 const both: GuardCases = {
   pass: [
     "select 1",
+    "select a from t join (select 1 as b) u on (a = b) left outer join (t v join u w on (v.a = w.a)) on (1 = 1)",
+    "select a from t left join (select 1 as b) u on (a = b) cross join (select 2) natural join (select 3) inner join (v) on (1 = 1)",
+    "select a from t where a not like (b) and c like ('x' || '%')",
     "SELECT lang, count(*) AS n FROM tweets WHERE lang <> 'x;y' GROUP BY lang ORDER BY n DESC LIMIT 5;",
     "with t as (select id from tweets) select count(distinct id) from t",
     "with t (a, b) as (select 1, 2), u as (select 3) select a from t, u",
@@ -37,6 +40,10 @@ const both: GuardCases = {
     "select date '2026-01-01', interval '1' day, 1.5e3, .5",
   ],
   refuse: [
+    "select a from join (b)",
+    "select a from t, join (b) on (x)",
+    "select is (b)",
+    "select a from t where like (b, c)",
     "",
     "  ;  ",
     "-- nothing",
