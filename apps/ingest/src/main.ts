@@ -17,7 +17,7 @@ await runProgram("ingest", async (signal) => {
   }
   const config = readIngestConfig();
   await using telemetry = await startTelemetry("ingest", config);
-  await using ingest = await wireIngest(config, telemetry.emit);
+  await using ingest = await wireIngest(config, telemetry);
   await ingest.run(signal);
   return exitCode.ok;
 });

@@ -20,9 +20,10 @@ import {
   readOffsets,
 } from "@hybridge/kafka";
 import { startRpcServer } from "@hybridge/rpc";
-import { startRecordTrace } from "@hybridge/tracing";
+import { startRecordTrace, type Telemetry } from "@hybridge/tracing";
 import type { IngestConfig } from "./config.ts";
 import { openFeeds } from "./feeds.ts";
+import { measureIngest } from "./measurements.ts";
 import { controlService } from "./rpc/control-service.ts";
 import { ingestService } from "./rpc/ingest-service.ts";
 
@@ -32,7 +33,10 @@ export interface WiredIngest extends AsyncDisposable {
 }
 
 /** Constructs everything and connects it; starts the gRPC server. */
-export async function wireIngest(config: IngestConfig, emit: Emit): Promise<WiredIngest> {
+export async function wireIngest(
+  config: IngestConfig,
+  { emit, observe }: Telemetry,
+): Promise<WiredIngest> {
   await using opened = new AsyncDisposableStack();
   const status = openStatusBoard(emit);
   const onWait = (reason: string | undefined) =>
@@ -67,6 +71,7 @@ export async function wireIngest(config: IngestConfig, emit: Emit): Promise<Wire
     status,
     emit,
   });
+  observe(() => measureIngest(status, ingest.feeds));
   await serve(config, opened, ingest, { status, spool, emit });
   const owned = opened.move();
   return {

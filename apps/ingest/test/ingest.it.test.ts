@@ -227,6 +227,7 @@ test("feeds are listed, paused and resumed over gRPC, and posts come over HTTP b
     ...settings(topic, { HYBRIDGE_REPLAY_POSTS: "300", HYBRIDGE_REPLAY_RATE: "50" }),
     HYBRIDGE_FEEDS: "replay,push",
     HYBRIDGE_PUSH_PORT: "0",
+    HYBRIDGE_METRICS_PORT: "0",
     HYBRIDGE_PUSH_TOKEN: "secret",
   });
   await ingest.until(({ total }) => total > 20n);
@@ -255,6 +256,11 @@ test("feeds are listed, paused and resumed over gRPC, and posts come over HTTP b
       body,
     });
     assert.deepEqual(await response.json(), { lines: 1, records: 1 });
+    const metrics = /"event":"metrics\.listening","url":"([^"]+)"/.exec(ingest.log())?.[1] ?? "";
+    const numbers = await (await fetch(metrics)).text();
+    assert.match(numbers, /^hybridge_feed_streaming\{feed="replay"\} 0$/m);
+    assert.match(numbers, /^hybridge_feed_streaming\{feed="push"\} 1$/m);
+    assert.match(numbers, /^hybridge_spool_records \d+$/m);
     const before = (await list()).feeds[0]?.posts ?? 0n;
     assert.ok(before < 300n, "the pause came in the middle");
     await assert.rejects(

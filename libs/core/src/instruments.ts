@@ -26,10 +26,17 @@ export const instruments = {
     "time of a live feed that its source cannot bring again",
     "feed",
   ),
+  hybridge_feed_lag_seconds: gauge(
+    "how far the last post was behind the time at which its source made it",
+    "feed",
+  ),
+  hybridge_feed_reads_left: gauge("posts that may still be read this month", "feed"),
+  hybridge_feed_streaming: gauge("1 while the feed reads, 0 otherwise", "feed"),
   hybridge_hive_cancel_failed_total: counter("statements that Hive did not cancel when asked"),
   hybridge_hive_cancelled_total: counter("statements cancelled in Hive"),
   hybridge_ingest_dead_letters_total: counter("inputs that are no posts, put aside", "code"),
   hybridge_ingest_dropped_total: counter("items lost because the spool was full", "feed"),
+  hybridge_ingest_in_flight_records: gauge("records on their way to the broker"),
   hybridge_ingest_posts_total: counter("records that the broker acknowledged"),
   hybridge_ingest_read: gauge("what became of all that was read of a source", "outcome"),
   hybridge_landing_bytes_total: counter("bytes of landed files"),
@@ -143,6 +150,9 @@ export const instruments = {
   hybridge_rpc_calls_total: counter("gRPC calls", "method", "code"),
   hybridge_rpc_seconds: histogram("time of a gRPC call in seconds", "method", "code"),
   hybridge_service_degraded: gauge("1 while the service says that it is degraded, 0 otherwise"),
+  hybridge_spool_bytes: gauge("bytes of the spool's segments"),
+  hybridge_spool_bytes_max: gauge("bytes that the spool may take"),
+  hybridge_spool_records: gauge("records in the spool that Kafka has not acknowledged"),
 } satisfies Readonly<Record<`hybridge_${string}`, Instrument>>;
 
 export type InstrumentName = keyof typeof instruments;
