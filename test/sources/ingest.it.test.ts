@@ -89,17 +89,22 @@ test("what both sources say is in Kafka once, whatever is killed on the way", as
       await systemClock.sleep(100);
     }
   };
-  const untilWatched = async () => {
+  const untilConnected = async (isWanted: boolean) => {
     const limit = AbortSignal.timeout(60_000);
-    const watched = () => east.instance.subscribers + west.instance.subscribers;
-    while (x.simulator.connections === 0 || watched() === 0) {
-      assert.ok(!limit.aborted, "nobody came to the sources");
+    const isSo = () => {
+      const subscribers = east.instance.subscribers + west.instance.subscribers;
+      return [x.simulator.connections, subscribers].every((count) => count > 0 === isWanted);
+    };
+    while (!isSo()) {
+      assert.ok(!limit.aborted, isWanted ? "nobody came to the sources" : "somebody stayed there");
       await systemClock.sleep(50);
     }
   };
   for (let round = 0; round < 3; round++) {
+    // What X says to a dead connection is gone.
+    await untilConnected(false);
     await using _ingest = startIngest(env);
-    await untilWatched();
+    await untilConnected(true);
     publish(100);
     happen(150);
     x.simulator.disconnect("repeat");
