@@ -39,7 +39,8 @@ const parts: Record<string, (only: string) => Promise<Outcome>> = {
     return tests("integration tests on real components", [
       ...NODE,
       "--test",
-      "--test-concurrency=2",
+      // Many of them wait for time-outs most of the time.
+      "--test-concurrency=3",
       // What hangs is told by its name.
       "--test-timeout=600000",
       "--test-reporter=spec",
@@ -53,7 +54,10 @@ const parts: Record<string, (only: string) => Promise<Outcome>> = {
     const guard = ["test/guard/main.ts", "--statements", "1000", "--seed", "20261126"];
     const mirror = ["test/fault/main.ts", "mirror", "--runs", "20", "--seed", "1000"];
     const landing = ["test/fault/main.ts", "landing", "--runs", "8", "--seed", "3000"];
+    // Integration tests that take minutes.
+    const long = globSync("{apps,libs}/*/test/**/*.long.ts", { cwd: root });
     const outcomes = [
+      await tests("long tests", [...NODE, "--test", "--test-reporter=spec", ...long]),
       await program("1,000 statements before each engine", [...NODE, ...guard]),
       await program("20 runs of the mirror under faults", [...NODE, ...mirror]),
       await program("8 runs of the landing under faults", [...NODE, ...landing]),
