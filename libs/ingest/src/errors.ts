@@ -12,15 +12,8 @@ export class DeadLetterWriteError extends HybridgeError {
   readonly retry: Retry;
 
   constructor(path: string, cause: unknown) {
-    const full = isFullDisk(cause);
-    super(
-      `cannot write dead letters to ${path}: ` +
-        (full
-          ? "the disk is full; make room, it goes on by itself"
-          : "check HYBRIDGE_DEAD_LETTER_DIR and who may write there"),
-      { cause },
-    );
-    this.retry = full ? "backoff" : "never";
+    super(writeFailure(`dead letters to ${path}`, DEAD_LETTER_ADVICE, cause), { cause });
+    this.retry = retryOfWrite(cause);
   }
 }
 
@@ -48,16 +41,21 @@ export class SpoolWriteError extends HybridgeError {
   readonly retry: Retry;
 
   constructor(path: string, cause: unknown) {
-    const full = isFullDisk(cause);
-    super(
-      `cannot write the spool at ${path}: ` +
-        (full
-          ? "the disk is full; make room, it goes on by itself"
-          : "check HYBRIDGE_SPOOL_DIR, who may write there, and the disk"),
-      { cause },
-    );
-    this.retry = full ? "backoff" : "never";
+    super(writeFailure(`the spool at ${path}`, SPOOL_ADVICE, cause), { cause });
+    this.retry = retryOfWrite(cause);
   }
+}
+
+const DEAD_LETTER_ADVICE = "check HYBRIDGE_DEAD_LETTER_DIR and who may write there";
+const SPOOL_ADVICE = "check HYBRIDGE_SPOOL_DIR, who may write there, and the disk";
+
+function writeFailure(what: string, advice: string, cause: unknown): string {
+  const isFull = isFullDisk(cause);
+  return `cannot write ${what}: ${isFull ? "the disk is full; make room, it goes on by itself" : advice}`;
+}
+
+function retryOfWrite(cause: unknown): Retry {
+  return isFullDisk(cause) ? "backoff" : "never";
 }
 
 function isFullDisk(cause: unknown): boolean {

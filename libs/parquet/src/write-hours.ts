@@ -139,13 +139,15 @@ async function writePart(
     const options = `FORMAT parquet, ${COMPRESSION[compression]}, ROW_GROUP_SIZE ${size}`;
     const by = isAlone ? "" : `, PARTITION_BY (${HOUR_COLUMN.name})`;
     const sql = `COPY (${rows}) TO ${quoted(target)} (${options}${by})`;
-    // What a try with more hours left: the first of them named the folder.
-    await rm(target, { recursive: true, force: true });
     const [result] = await runStatement(tools.connection, sql, `write ${target}`, signal);
     const count = Number(result?.["Count"]);
     if (count !== to - from) {
       throw new ParquetError(`wrote ${count} rows of ${to - from} to ${target}: nothing is kept`);
     }
+  } catch (error) {
+    // A try with fewer hours has the same first one, and so the same folder.
+    await rm(target, { recursive: true, force: true });
+    throw error;
   } finally {
     tools.source.forget(number);
   }

@@ -24,6 +24,8 @@ export function createMeters(withProcess: boolean): Meters {
   if (withProcess) collectDefaultMetrics({ register: registry });
   const meters = new Map<InstrumentName, Meter>();
   const observers: Observer[] = [];
+  /** Instruments that observers have named, also those of which nothing is left now. */
+  const observed = new Set<InstrumentName>();
   const meterOf = (name: InstrumentName): Meter => {
     const known = meters.get(name);
     if (known) return known;
@@ -40,7 +42,8 @@ export function createMeters(withProcess: boolean): Meters {
       const seen = answers.flatMap((answer) =>
         answer.status === "fulfilled" ? [...answer.value] : [],
       );
-      for (const name of new Set(seen.map(({ name }) => name))) meterOf(name).forget();
+      for (const { name } of seen) observed.add(name);
+      for (const name of observed) meterOf(name).forget();
       for (const measurement of seen) meterOf(measurement.name).record(measurement);
       return registry;
     },

@@ -110,6 +110,8 @@ test("what is observed is read when somebody looks, and what is no longer there 
   ]);
   now = [gauge("1", 4)];
   assert.deepEqual(seriesOf(await readMetrics()), [`${name}{topic="t",partition="1"} 4`]);
+  now = [];
+  assert.deepEqual(seriesOf(await readMetrics()), []);
 });
 
 test("a log line within a span carries its ids", async () => {
