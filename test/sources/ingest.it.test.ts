@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { systemClock } from "@hybridge/core";
+import { serviceEnvironment, serviceFlags, systemClock } from "@hybridge/core";
 import { countRecords, openReader } from "@hybridge/kafka";
 import { seededRandom } from "@hybridge/kafka/testing";
 import { startKafka } from "@hybridge/local";
@@ -24,10 +24,9 @@ const PARTITIONS = 3;
 
 /** An ingest as its own process; leaving the scope kills it. */
 function startIngest(env: Readonly<Record<string, string>>): AsyncDisposable {
-  const args = ["--conditions=@hybridge/source", "--import", "@hybridge/tracing/preload"];
-  const child = spawn(process.execPath, [...args, "apps/ingest/src/main.ts"], {
+  const child = spawn(process.execPath, [...serviceFlags, "apps/ingest/src/main.ts"], {
     cwd: root,
-    env: { PATH: process.env["PATH"], ...env },
+    env: { PATH: process.env["PATH"], ...serviceEnvironment, ...env },
     stdio: ["ignore", "ignore", "ignore", "ipc"],
   });
   return {

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { serviceEnvironment, serviceFlags } from "@hybridge/core";
 import {
   IngestServiceClient,
   type GetStatusResponse,
@@ -28,10 +29,9 @@ export interface IngestProcess extends AsyncDisposable {
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 
 export function startIngest(env: Readonly<Record<string, string>>): IngestProcess {
-  const args = ["--conditions=@hybridge/source", "--import", "@hybridge/tracing/preload"];
-  const child = spawn(process.execPath, [...args, "apps/ingest/src/main.ts"], {
+  const child = spawn(process.execPath, [...serviceFlags, "apps/ingest/src/main.ts"], {
     cwd: root,
-    env: { PATH: process.env["PATH"], ...env },
+    env: { PATH: process.env["PATH"], ...serviceEnvironment, ...env },
     stdio: ["ignore", "ignore", "pipe"],
   });
   const lines: string[] = [];

@@ -3,16 +3,17 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { serviceEnvironment, serviceFlags } from "@hybridge/core";
 
 const main = fileURLToPath(new URL("../src/main.ts", import.meta.url));
 
 /** The service as a process of its own; leaving its scope kills it. */
 export async function startGateway(env: Readonly<Record<string, string>>) {
-  const flags = ["--conditions=@hybridge/source", "--import", "@hybridge/tracing/preload"];
-  const child = spawn(process.execPath, [...flags, main], {
+  const child = spawn(process.execPath, [...serviceFlags, main], {
     stdio: ["ignore", "ignore", "pipe"],
     env: {
       PATH: process.env["PATH"],
+      ...serviceEnvironment,
       AWS_ACCESS_KEY_ID: "local",
       AWS_SECRET_ACCESS_KEY: "local",
       HYBRIDGE_LOG_LEVEL: "debug",

@@ -5,7 +5,7 @@ import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
-import { exitCode } from "@hybridge/core";
+import { exitCode, serviceEnvironment, serviceFlags } from "@hybridge/core";
 import { ensureTopic } from "@hybridge/kafka";
 import { startKafka } from "@hybridge/local";
 import { postAt } from "@hybridge/tweet";
@@ -126,20 +126,11 @@ async function writeLines(path: string, count: number, line: (index: number) => 
 /** From when it serves to DONE: reaching the cluster, the take-over and the end are in it. */
 async function replay(root: string, env: Readonly<Record<string, string>>): Promise<Run> {
   let began = 0;
-  const child = spawn(
-    process.execPath,
-    [
-      "--conditions=@hybridge/source",
-      "--import",
-      "@hybridge/tracing/preload",
-      "apps/ingest/src/main.ts",
-    ],
-    {
-      cwd: root,
-      env: { PATH: process.env["PATH"], HYBRIDGE_TRACE_RATIO: "0", ...env },
-      stdio: ["ignore", "ignore", "pipe"],
-    },
-  );
+  const child = spawn(process.execPath, [...serviceFlags, "apps/ingest/src/main.ts"], {
+    cwd: root,
+    env: { PATH: process.env["PATH"], ...serviceEnvironment, HYBRIDGE_TRACE_RATIO: "0", ...env },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   const ended = once(child, "close");
   try {
     for await (const line of createInterface(child.stderr)) {

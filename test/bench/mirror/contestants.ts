@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { serviceEnvironment, serviceFlags } from "@hybridge/core";
 import { javaProgram, kafkaJars } from "./machine.ts";
 import { writeMirrorMakerConfig, type MirrorMakerAim } from "./mirror-maker.ts";
 
@@ -44,14 +45,20 @@ export function startHybridge(contest: Contest): Contestant {
     HYBRIDGE_TOPICS: topic,
     HYBRIDGE_TARGET_PREFIX: prefix,
     HYBRIDGE_MIRROR_ID: `bench-${run}`,
+    ...serviceEnvironment,
     ...hybridgeSettings(),
   };
-  const args = ["--conditions=@hybridge/source", "--import", "@hybridge/tracing/preload", main];
-  return start(process.execPath, args, env, join(dir, `hybridge-${topic}-${run}.log`), {
-    name: "Hybridge",
-    targetTopic: prefix + topic,
-    fencesPerPartition: 1,
-  });
+  return start(
+    process.execPath,
+    [...serviceFlags, main],
+    env,
+    join(dir, `hybridge-${topic}-${run}.log`),
+    {
+      name: "Hybridge",
+      targetTopic: prefix + topic,
+      fencesPerPartition: 1,
+    },
+  );
 }
 
 /** Those of the benchmark's own environment: to try one out. */

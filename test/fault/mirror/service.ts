@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { createWriteStream } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { serviceEnvironment, serviceFlags } from "@hybridge/core";
 import {
   MirrorControlServiceClient,
   type PartitionStatus,
@@ -10,11 +11,7 @@ import { callUnary, createClient } from "@hybridge/rpc";
 
 const main = fileURLToPath(new URL("../../../apps/mirror/src/main.ts", import.meta.url));
 
-const PROGRAM = [
-  "--conditions=@hybridge/source",
-  ...["--import", "@hybridge/tracing/preload"],
-  main,
-];
+const PROGRAM = [...serviceFlags, main];
 
 export interface Exit {
   readonly code: number | null;
@@ -41,7 +38,7 @@ export function startMirrorService(
   logFile: string,
 ): MirrorService {
   const child = spawn(process.execPath, PROGRAM, {
-    env: { PATH: process.env["PATH"] ?? "", ...settings },
+    env: { PATH: process.env["PATH"] ?? "", ...serviceEnvironment, ...settings },
     stdio: ["ignore", "ignore", "pipe"],
   });
   child.stderr.pipe(createWriteStream(logFile, { flags: "a" }));
